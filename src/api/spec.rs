@@ -1,0 +1,298 @@
+//! What a user asks for.
+//!
+//! No field has a default in the schema: a default that the API server fills in shows up as
+//! drift in GitOps tools. Defaults are documented here and applied where a spec is read.
+
+mod trigger;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::duration::Duration;
+use super::status::ScheduleStatus;
+pub use trigger::{
+    Calendar, DaylightSaving, Exclusion, Fields, Interval, NumberOrText, OnExcluded, SimpleTrigger, Trigger,
+};
+
+/// Runs Jobs at the times its trigger names.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "punctual.dev",
+    version = "v1alpha1",
+    kind = "Schedule",
+    plural = "schedules",
+    shortname = "psched",
+    category = "punctual",
+    namespaced,
+    status = "ScheduleStatus",
+    selectable = ".status.state",
+    doc = "Schedule runs Jobs at the times its trigger names, and keeps their results in its status.",
+    validation = Rule::new("size(self.metadata.name) <= 52 && !self.metadata.name.contains('.')")
+        .message("metadata.name must have at most 52 characters and no dot: Jobs and Pods are named after it")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.resultContainer) || self.jobTemplate.spec.template.spec.containers.exists(c, c.name == self.resultContainer)")
+        .message("resultContainer must be the name of a container in jobTemplate.spec.template.spec.containers")
+)]
+pub struct ScheduleSpec {
+    /// When to run: exactly one of cron, fields, interval, calendar, at, atLocal, anyOf and
+    /// allOf, with its time zone. A change here never starts anything from before the change
+    /// was seen.
+    pub trigger: Trigger,
+
+    /// While true no slot starts. Runs already started go on. What was missed is decided by
+    /// catchUp on resume. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+
+    /// A slot that cannot start within this time of its planned start is not started
+    /// (outcome MissedDeadline). Default: none, a slot may start however late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting_deadline: Option<Duration>,
+
+    /// What starts when slots are late, after downtime or a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catch_up: Option<CatchUp>,
+
+    /// What happens when a slot is due while an earlier run is active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+
+    /// How long results stay in status. Default: none, results are not kept there (lastRun is).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "resultTTL")]
+    pub result_ttl: Option<Duration>,
+
+    /// How long results of runs that did not succeed stay in status; alone, it keeps only
+    /// those. Default: resultTTL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "failedResultTTL")]
+    pub failed_result_ttl: Option<Duration>,
+
+    /// Results of successful runs kept at most, oldest dropped first. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50))]
+    pub result_limit: Option<i32>,
+
+    /// Results of runs that did not succeed kept at most, oldest dropped first. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50))]
+    pub failed_result_limit: Option<i32>,
+
+    /// The container whose exit code and termination message are the result.
+    /// Default: the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub result_container: Option<String>,
+
+    /// Successful runs whose Jobs are kept for their logs. Default: 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub successful_jobs_history_limit: Option<i32>,
+
+    /// Failed runs whose Jobs are kept for their logs. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub failed_jobs_history_limit: Option<i32>,
+
+    /// The Job to run: a batch/v1 Job template, passed through whole.
+    pub job_template: JobTemplate,
+}
+
+/// What starts when slots are late.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.policy)").message("catchUp needs a policy: None, Latest, Earliest or All"))]
+pub struct CatchUp {
+    /// Which of the late slots start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<CatchUpPolicy>,
+}
+
+/// Which of the late slots start: None, the Latest, the Earliest, or All (the newest 10, one after
+/// the other). Default: Latest.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUpPolicy {
+    /// No late slot starts.
+    None,
+    /// The newest one starts; the others are coalesced into it.
+    #[default]
+    Latest,
+    /// The oldest one starts; the others are coalesced into it.
+    Earliest,
+    /// The newest [`CATCH_UP_LIMIT`] start, oldest first, one after the other.
+    All,
+}
+
+/// What happens when a slot is due while an earlier run is active.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.policy)").message("concurrency needs a policy: Allow, Forbid or Replace"))]
+pub struct Concurrency {
+    /// What happens to such a slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<ConcurrencyPolicy>,
+}
+
+/// What happens to a slot that is due while a run is active: Allow (start it too), Forbid (skip it)
+/// or Replace (stop the active run, then start it). Default: Forbid.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConcurrencyPolicy {
+    /// It starts beside them, up to [`ALLOW_CAP`] active runs.
+    Allow,
+    /// It is skipped.
+    #[default]
+    Forbid,
+    /// The active run is stopped, then it starts.
+    Replace,
+}
+
+/// The default of `catchUp.limit`: how many late slots `All` starts, and how long its line is.
+pub const CATCH_UP_LIMIT: usize = 10;
+/// Active runs at most under `Allow`.
+pub const ALLOW_CAP: usize = 100;
+/// The default of both result limits.
+pub const RESULT_LIMIT: usize = 10;
+/// The default of `successfulJobsHistoryLimit`.
+pub const SUCCESSFUL_JOBS_HISTORY_LIMIT: usize = 3;
+/// The default of `failedJobsHistoryLimit`.
+pub const FAILED_JOBS_HISTORY_LIMIT: usize = 1;
+
+impl ScheduleSpec {
+    /// Whether no slot may start.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused.unwrap_or(false)
+    }
+
+    /// The catch-up policy, its default applied.
+    #[must_use]
+    pub fn catch_up_policy(&self) -> CatchUpPolicy {
+        self.catch_up.as_ref().and_then(|it| it.policy).unwrap_or_default()
+    }
+
+    /// The concurrency policy, its default applied.
+    #[must_use]
+    pub fn concurrency_policy(&self) -> ConcurrencyPolicy {
+        self.concurrency.as_ref().and_then(|it| it.policy).unwrap_or_default()
+    }
+
+    /// How long a result stays in status, if it enters at all.
+    #[must_use]
+    pub fn result_ttl(&self, succeeded: bool) -> Option<Duration> {
+        if succeeded { self.result_ttl } else { self.failed_result_ttl.or(self.result_ttl) }
+    }
+
+    /// How many results are kept, defaults applied.
+    #[must_use]
+    pub fn result_limit(&self, succeeded: bool) -> usize {
+        let limit = if succeeded { self.result_limit } else { self.failed_result_limit };
+        limit.map_or(RESULT_LIMIT, to_count)
+    }
+
+    /// How many finished runs keep their Jobs, defaults applied.
+    #[must_use]
+    pub fn jobs_history_limit(&self, succeeded: bool) -> usize {
+        let (limit, default) = if succeeded {
+            (self.successful_jobs_history_limit, SUCCESSFUL_JOBS_HISTORY_LIMIT)
+        } else {
+            (self.failed_jobs_history_limit, FAILED_JOBS_HISTORY_LIMIT)
+        };
+        limit.map_or(default, to_count)
+    }
+}
+
+/// The schema refuses negative numbers.
+fn to_count(value: i32) -> usize {
+    usize::try_from(value).unwrap_or(0)
+}
+
+/// A `batch/v1` Job template, kept as it was written.
+///
+/// It is not the typed `JobTemplateSpec`: that would drop every field newer than the types we
+/// were compiled with. The schema names only what we rely on; the API server judges the rest
+/// when the Job is created, and a dry run does so when a Schedule is first seen.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(transparent)]
+pub struct JobTemplate(pub serde_json::Value);
+
+impl JsonSchema for JobTemplate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "JobTemplate".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let count = |what: &str, min: i32| serde_json::json!({"type": "integer", "format": "int32", "minimum": min, "description": what});
+        let texts = |what: &str| {
+            let text = serde_json::json!({"type": "string", "maxLength": 262_144});
+            serde_json::json!({"type": "object", "additionalProperties": text, "description": what})
+        };
+        let container = serde_json::json!({
+            "type": "object",
+            "required": ["name"],
+            "x-kubernetes-preserve-unknown-fields": true,
+            "properties": {
+                "name": {"type": "string", "minLength": 1, "maxLength": 63, "description": "The container's name, unique in the Pod."},
+            },
+        });
+        let pod_spec = serde_json::json!({
+            "type": "object",
+            "required": ["containers"],
+            "x-kubernetes-preserve-unknown-fields": true,
+            "description": "The Pod's spec, as in a Job.",
+            "properties": {
+                "restartPolicy": {"type": "string", "enum": ["Never", "OnFailure"], "description": "Never or OnFailure. Default: Never."},
+                "containers": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 100,
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["name"],
+                    "items": container,
+                    "description": "The Pod's containers, as in a Job.",
+                },
+            },
+        });
+        let job_spec = serde_json::json!({
+            "type": "object",
+            "required": ["template"],
+            "x-kubernetes-preserve-unknown-fields": true,
+            "description": "The Job's spec; everything a batch/v1 Job knows may stand here.",
+            "properties": {
+                "activeDeadlineSeconds": {"type": "integer", "format": "int64", "minimum": 1, "description": "The Job fails as TimedOut when it is active longer than this."},
+                "backoffLimit": count("How often the Job controller starts a failed Pod again.", 0),
+                "completions": count("Pods that must succeed.", 0),
+                "parallelism": count("Pods that run at once.", 0),
+                "ttlSecondsAfterFinished": count("Set on the Job only after its result was recorded.", 0),
+                "template": {
+                    "type": "object",
+                    "required": ["spec"],
+                    "x-kubernetes-preserve-unknown-fields": true,
+                    "description": "The Pod template, as in a Job.",
+                    "properties": {
+                        "metadata": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "description": "Labels and annotations of the Pods."},
+                        "spec": pod_spec,
+                    },
+                },
+            },
+        });
+        json_schema!({
+            "type": "object",
+            "required": ["spec"],
+            "properties": {
+                "metadata": {
+                    "type": "object",
+                    "description": "Labels and annotations of the Jobs.",
+                    "properties": {"labels": texts("Labels of the Jobs."), "annotations": texts("Annotations of the Jobs.")},
+                },
+                "spec": job_spec,
+            },
+        })
+    }
+}
