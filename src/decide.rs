@@ -1,0 +1,226 @@
+//! The decision: a [`Snapshot`] goes in, a [`Plan`] comes out.
+//!
+//! Pure: no client, no clock, no logging, not async, and it cannot fail. One file a rule; the
+//! order of the rules is the order of the calls in [`decide`].
+
+pub mod job;
+pub mod naming;
+pub mod plan;
+pub mod snapshot;
+
+mod due;
+mod epoch;
+mod first_sight;
+mod overlap;
+mod pause;
+mod pending;
+mod refused;
+mod retention;
+mod runs;
+mod wake;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::spec::ScheduleSpec;
+use crate::api::status::{ActiveRun, Outcome, Pending, Why};
+use crate::time::Slot;
+
+pub use epoch::trigger_hash;
+pub use plan::{Plan, Reason};
+pub use runs::active_run;
+pub use snapshot::Snapshot;
+pub use wake::{WAITING_SECONDS, retry_at};
+
+use plan::{Look, Memory, Milestone, Settled, Start};
+use snapshot::Accepted;
+
+/// What to do about one Schedule now.
+#[must_use]
+pub fn decide(snapshot: &Snapshot) -> Plan {
+    let mut draft = Draft::new(snapshot);
+    if snapshot.schedule.deleting || snapshot.clock_skew.is_some() {
+        return draft.plan;
+    }
+    if snapshot.status.is_none() {
+        first_sight::decide(&mut draft);
+        return draft.plan;
+    }
+    runs::follow(&mut draft);
+    if draft.is_complete() {
+        if epoch::follow(&mut draft) == epoch::Trigger::Unchanged {
+            if let Ok(accepted) = &snapshot.spec {
+                go_on(&mut draft, accepted);
+            }
+            tidy_up(&mut draft);
+        }
+        wake::set(&mut draft);
+    }
+    draft.finish()
+}
+
+/// The rules for a Schedule whose trigger is the one its mark belongs to.
+fn go_on(draft: &mut Draft<'_>, accepted: &Accepted) {
+    let standing = pause::follow(draft, &accepted.spec);
+    due::decide(draft, accepted, standing);
+    if !accepted.spec.is_paused() {
+        pending::decide(draft, accepted);
+    }
+    draft.plan.try_template = draft.template_is_untried();
+}
+
+/// The rules that go on whether or not the trigger can be worked on.
+fn tidy_up(draft: &mut Draft<'_>) {
+    if draft.snapshot.spec.is_err() {
+        // What was started is decided, though nothing else is.
+        let started = draft.plan.adopted.iter().map(|it| it.slot).max();
+        draft.plan.memory.mark = draft.plan.memory.mark.max(started);
+    }
+    overlap::stop_recorded(draft);
+    if let Some(spec) = draft.snapshot.readable_spec() {
+        retention::decide(draft, spec);
+    }
+}
+
+/// A plan in the making.
+struct Draft<'a> {
+    snapshot: &'a Snapshot,
+    plan: Plan,
+}
+
+impl<'a> Draft<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let memory = snapshot.status.as_ref().map(|status| Memory {
+            mark: status.decided_through.as_ref().map(|it| Slot::floor(it.0)).max(snapshot.floor),
+            epoch: status.epoch.clone(),
+            pending: status.pending.clone(),
+            active: status.active.clone(),
+            pauses: status.pauses.clone(),
+            last_resume: status.last_resume.clone(),
+        });
+        Self { snapshot, plan: Plan { memory: memory.unwrap_or_default(), ..Plan::default() } }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.snapshot.now
+    }
+
+    /// Status holds a mark from first sight on; a status without one decides nothing before now.
+    fn mark(&self) -> Slot {
+        self.plan.memory.mark.unwrap_or_else(|| Slot::floor(self.now()))
+    }
+
+    /// Whether everything was there that the decision so far needed to know.
+    fn is_complete(&self) -> bool {
+        self.plan.look.is_empty()
+    }
+
+    /// The plan; nothing but the questions, while there are any.
+    fn finish(self) -> Plan {
+        if self.is_complete() { self.plan } else { Plan { look: self.plan.look, ..Plan::default() } }
+    }
+
+    fn has_looked_at(&self, job_name: &str) -> bool {
+        self.snapshot.looked.contains(job_name)
+    }
+
+    /// Asks for a Job to be read live, unless it was.
+    fn look_at(&mut self, job_name: &str) {
+        let look = Look::Job(job_name.to_owned());
+        if !self.has_looked_at(job_name) && !self.plan.look.contains(&look) {
+            self.plan.look.push(look);
+        }
+    }
+
+    fn settle(&mut self, settled: Settled) {
+        self.plan.settled.push(settled);
+    }
+
+    /// Settles a single slot.
+    fn settle_one(&mut self, slot: Slot, outcome: Outcome, reason: Reason, into: Option<Slot>) {
+        self.settle(Settled { first: slot, last: slot, count: Some(1), outcome, reason, into });
+    }
+
+    /// A slot waits from now on.
+    fn wait(&mut self, slot: Slot, why: Why) {
+        let since = Time(self.now());
+        self.put_in_line(Pending { slot_time: time_of(slot), why, since, reason: None, message: None });
+    }
+
+    /// Puts a slot among those that wait, in the order of slots.
+    fn put_in_line(&mut self, pending: Pending) {
+        self.plan.memory.pending.push(pending);
+        self.plan.memory.pending.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+    }
+
+    /// A slot waits no longer.
+    fn take_off(&mut self, pending: &Pending) {
+        self.plan.memory.pending.retain(|it| it != pending);
+    }
+
+    /// Takes a slot off those that wait, for good. A create that was not answered may have been
+    /// carried out: before its slot is decided otherwise, the Job is looked for.
+    fn give_up(&mut self, pending: &Pending) {
+        if pending.why == Why::Retrying {
+            let schedule = &self.snapshot.schedule;
+            let job_name = naming::job_name(&schedule.name, &schedule.uid, slot_of(&pending.slot_time));
+            self.look_at(&job_name);
+        }
+        self.take_off(pending);
+    }
+
+    fn milestone(&mut self, milestone: Milestone) {
+        self.plan.milestones.push(milestone);
+    }
+
+    /// Plans the start of a slot.
+    fn start(&mut self, spec: &ScheduleSpec, slot: Slot, refused_since: Option<Timestamp>) {
+        let schedule = &self.snapshot.schedule;
+        self.plan.starts.push(Start {
+            slot,
+            job_name: naming::job_name(&schedule.name, &schedule.uid, slot),
+            job: job::build(schedule, &spec.job_template, slot, self.snapshot.status.as_ref()),
+            refused_since,
+        });
+    }
+
+    /// Runs that are active, or will be when this plan is carried out.
+    fn active_count(&self) -> usize {
+        self.plan.memory.active.iter().filter(|run| !self.is_over(run)).count() + self.plan.starts.len()
+    }
+
+    /// Whether a run has ended, and only its Pods have yet to be read.
+    fn is_over(&self, run: &ActiveRun) -> bool {
+        self.plan.unread.iter().any(|it| matches!(it, Look::Pods(_, uid) if *uid == run.job_uid))
+    }
+
+    fn template_is_untried(&self) -> bool {
+        let checked = self.snapshot.status.as_ref().and_then(|it| it.template_checked_generation);
+        let generation = Some(self.snapshot.schedule.generation);
+        checked != generation && self.snapshot.template_tried != generation
+    }
+}
+
+/// The last slot whose starting deadline has passed: a slot is missed only when now is strictly
+/// past it.
+fn missed_through(now: Timestamp, deadline_seconds: i64) -> Slot {
+    let whole = Slot::floor(now).plus_seconds(-deadline_seconds);
+    if now > Slot::floor(now).timestamp() { whole } else { whole.plus_seconds(-1) }
+}
+
+/// The slot of a time in status.
+fn slot_of(time: &Time) -> Slot {
+    Slot::floor(time.0)
+}
+
+/// A slot as a time in status.
+fn time_of(slot: Slot) -> Time {
+    Time(slot.timestamp())
+}
+
+/// An instant some seconds later; the end of time when there is no such instant.
+fn later(instant: Timestamp, seconds: i64) -> Timestamp {
+    instant.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}

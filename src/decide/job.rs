@@ -1,0 +1,193 @@
+//! The Job for one slot: the user's template, whole, with our name, owner, labels and
+//! environment.
+
+use serde_json::{Map, Value, json};
+
+use super::naming;
+use super::snapshot::Identity;
+use crate::api::spec::{JobTemplate, Schedule};
+use crate::api::status::ScheduleStatus;
+use crate::time::Slot;
+
+/// Label, and annotation: the name of the Schedule.
+pub const LABEL_SCHEDULE: &str = "punctual.dev/schedule";
+/// Label: the UID of the Schedule.
+pub const LABEL_SCHEDULE_UID: &str = "punctual.dev/schedule-uid";
+/// Label: the slot, as `20261225T023000Z`.
+pub const LABEL_SLOT: &str = "punctual.dev/slot";
+/// Annotation: the slot in RFC 3339.
+pub const ANNOTATION_SLOT_TIME: &str = "punctual.dev/slot-time";
+/// Annotation: which attempt of its run the Job is.
+pub const ANNOTATION_ATTEMPT: &str = "punctual.dev/attempt";
+/// Annotation: the term of the leader that created the Job.
+pub const ANNOTATION_TERM: &str = "punctual.dev/leader-term";
+/// Annotation: the time to live the user wants, set on the Job once its result is recorded.
+pub const ANNOTATION_TTL: &str = "punctual.dev/ttl-seconds-after-finished";
+/// Annotation: why we suspended the Job.
+pub const ANNOTATION_STOPPED: &str = "punctual.dev/stopped";
+/// Annotation known from `CronJob`: the slot in RFC 3339 (KEP-4026).
+pub const ANNOTATION_SCHEDULED_TIMESTAMP: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
+
+/// The Job for a slot, but for the leader's term, which is stamped on when it is sent.
+///
+/// It adds to the Pod spec nothing but generated environment variables, before the user's own
+/// so that those win and may refer to ours, and a `restartPolicy` where there is none.
+#[must_use]
+pub fn build(schedule: &Identity, template: &JobTemplate, slot: Slot, status: Option<&ScheduleStatus>) -> Value {
+    let name = naming::job_name(&schedule.name, &schedule.uid, slot);
+    let mut spec = template.0.get("spec").cloned().unwrap_or_else(|| json!({}));
+    let ttl = spec.as_object_mut().and_then(|it| it.remove("ttlSecondsAfterFinished"));
+    if let Some(pod) = spec.pointer_mut("/template/spec").and_then(Value::as_object_mut) {
+        pod.entry("restartPolicy").or_insert_with(|| json!("Never"));
+        add_environment(pod, &environment(schedule, &name, slot, status));
+    }
+
+    let time = slot.timestamp().to_string();
+    let mut labels = texts(template, "labels");
+    labels.insert(LABEL_SCHEDULE.into(), json!(schedule.name));
+    labels.insert(LABEL_SCHEDULE_UID.into(), json!(schedule.uid));
+    labels.insert(LABEL_SLOT.into(), json!(naming::slot_label(slot)));
+    let mut annotations = texts(template, "annotations");
+    annotations.insert(LABEL_SCHEDULE.into(), json!(schedule.name));
+    annotations.insert(ANNOTATION_SLOT_TIME.into(), json!(time));
+    annotations.insert(ANNOTATION_ATTEMPT.into(), json!("1"));
+    annotations.insert(ANNOTATION_SCHEDULED_TIMESTAMP.into(), json!(time));
+    if let Some(ttl) = ttl.filter(|it| !it.is_null()) {
+        annotations.insert(ANNOTATION_TTL.into(), json!(ttl.to_string()));
+    }
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": schedule.namespace,
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [owner(schedule)],
+        },
+        "spec": spec,
+    })
+}
+
+/// The controller reference to a Schedule.
+fn owner(schedule: &Identity) -> Value {
+    json!({
+        "apiVersion": <Schedule as kube::Resource>::api_version(&()),
+        "kind": <Schedule as kube::Resource>::kind(&()),
+        "name": schedule.name,
+        "uid": schedule.uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
+}
+
+fn texts(template: &JobTemplate, key: &str) -> Map<String, Value> {
+    let found = template.0.get("metadata").and_then(|it| it.get(key)).and_then(Value::as_object);
+    found.cloned().unwrap_or_default()
+}
+
+fn environment(
+    schedule: &Identity,
+    run: &str,
+    slot: Slot,
+    status: Option<&ScheduleStatus>,
+) -> Vec<(&'static str, String)> {
+    let last_success = status.and_then(|it| it.last_successful_time.as_ref()).map(|it| it.0.to_string());
+    vec![
+        ("PUNCTUAL_SCHEDULE", schedule.name.clone()),
+        ("PUNCTUAL_SLOT", slot.timestamp().to_string()),
+        ("PUNCTUAL_RUN_ID", run.to_owned()),
+        ("PUNCTUAL_ATTEMPT", "1".to_owned()),
+        ("PUNCTUAL_LAST_SUCCESS", last_success.unwrap_or_default()),
+    ]
+}
+
+fn add_environment(pod: &mut Map<String, Value>, ours: &[(&'static str, String)]) {
+    for list in ["initContainers", "containers"] {
+        for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(container) = container.as_object_mut() else { continue };
+            let theirs = container.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
+            let is_theirs = |name: &str| theirs.iter().any(|it| it.get("name").and_then(Value::as_str) == Some(name));
+            let mut all: Vec<Value> = ours
+                .iter()
+                .filter(|(name, _)| !is_theirs(name))
+                .map(|(name, value)| json!({"name": name, "value": value}))
+                .collect();
+            all.extend(theirs);
+            container.insert("env".into(), Value::Array(all));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::build;
+    use crate::api::spec::JobTemplate;
+    use crate::decide::snapshot::Identity;
+    use crate::time::Slot;
+
+    fn job(template: Value) -> Value {
+        let schedule = Identity {
+            namespace: "team".into(),
+            name: "nightly".into(),
+            uid: "u-1".into(),
+            generation: 1,
+            creation: Slot::from_unix_seconds(0),
+            deleting: false,
+        };
+        build(&schedule, &JobTemplate(template), Slot::from_unix_seconds(1_798_166_100), None)
+    }
+
+    #[test]
+    fn fields_we_do_not_know_are_passed_through() {
+        let built = job(
+            json!({"spec": {"aFieldOfTomorrow": {"x": 1}, "template": {"spec": {"containers": [{"name": "a", "novel": true}]}}}}),
+        );
+        assert_eq!(built.pointer("/spec/aFieldOfTomorrow/x"), Some(&json!(1)));
+        assert_eq!(built.pointer("/spec/template/spec/containers/0/novel"), Some(&json!(true)));
+        assert_eq!(built.pointer("/spec/template/spec/restartPolicy"), Some(&json!("Never")));
+    }
+
+    #[test]
+    fn the_users_own_environment_wins_and_may_refer_to_ours() {
+        let built = job(json!({"spec": {"template": {"spec": {"containers": [
+            {"name": "a", "env": [{"name": "PUNCTUAL_SLOT", "value": "mine"}, {"name": "KEY", "value": "$(PUNCTUAL_RUN_ID)"}]}]}}}}));
+        let env = built.pointer("/spec/template/spec/containers/0/env").and_then(Value::as_array).expect("a list");
+        let names: Vec<_> = env.iter().filter_map(|it| it["name"].as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "PUNCTUAL_SCHEDULE",
+                "PUNCTUAL_RUN_ID",
+                "PUNCTUAL_ATTEMPT",
+                "PUNCTUAL_LAST_SUCCESS",
+                "PUNCTUAL_SLOT",
+                "KEY"
+            ]
+        );
+        assert_eq!(env[4]["value"], "mine");
+    }
+
+    #[test]
+    fn the_users_time_to_live_waits_until_the_result_is_recorded() {
+        let built = job(json!({"spec": {"ttlSecondsAfterFinished": 0, "template": {"spec": {"containers": []}}}}));
+        assert_eq!(built.pointer("/spec/ttlSecondsAfterFinished"), None);
+        assert_eq!(built["metadata"]["annotations"]["punctual.dev/ttl-seconds-after-finished"], "0");
+    }
+
+    #[test]
+    fn our_labels_and_annotations_stand_beside_the_users() {
+        let built = job(
+            json!({"metadata": {"labels": {"team": "a", "punctual.dev/slot": "forged"}}, "spec": {"template": {"spec": {}}}}),
+        );
+        assert_eq!(built["metadata"]["labels"]["team"], "a");
+        assert_eq!(built["metadata"]["labels"]["punctual.dev/slot"], "20261225T023500Z");
+        assert_eq!(
+            built["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"],
+            "2026-12-25T02:35:00Z"
+        );
+        assert_eq!(built["metadata"]["ownerReferences"][0]["uid"], "u-1");
+    }
+}

@@ -1,0 +1,125 @@
+//! Overlap: a slot is due while earlier runs are active.
+
+use jiff::Timestamp;
+
+use super::plan::{Reason, Stop, StopHow};
+use super::snapshot::{JobView, Presence};
+use super::{Draft, later, refused, slot_of, wake};
+use crate::api::spec::{ALLOW_CAP, CATCH_UP_LIMIT, CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
+use crate::api::status::{Outcome, Pending, RunState, Why};
+use crate::time::Slot;
+
+/// A slot that is on time starts, waits, or is skipped.
+pub(super) fn meet(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot) {
+    if joins_the_line(draft, spec) {
+        if draft.plan.memory.pending.len() < CATCH_UP_LIMIT {
+            draft.wait(slot, Why::CatchUp);
+        } else {
+            skip(draft, slot, Reason::CatchUpLimit);
+        }
+    } else {
+        // The newest takes the place of those that were refused: it has been blocked for as long.
+        let refused_since = refused::since(draft);
+        if !refused::join(draft, spec, slot) {
+            start_or_yield(draft, spec, slot, refused_since);
+        }
+    }
+}
+
+/// Under `All`, a slot that comes due while others wait their turn waits behind them.
+fn joins_the_line(draft: &Draft<'_>, spec: &ScheduleSpec) -> bool {
+    spec.catch_up_policy() == CatchUpPolicy::All
+        && spec.concurrency_policy() != ConcurrencyPolicy::Allow
+        && draft.plan.memory.pending.iter().any(|it| it.why == Why::CatchUp)
+}
+
+/// Starts a slot if the concurrency policy lets it.
+pub(super) fn start_or_yield(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot, refused_since: Option<Timestamp>) {
+    match spec.concurrency_policy() {
+        ConcurrencyPolicy::Allow if draft.active_count() < ALLOW_CAP => draft.start(spec, slot, refused_since),
+        ConcurrencyPolicy::Allow => skip_if_certain(draft, slot, Reason::ConcurrencyCap),
+        _ if draft.active_count() == 0 => draft.start(spec, slot, refused_since),
+        ConcurrencyPolicy::Forbid => skip_if_certain(draft, slot, Reason::ConcurrencyForbid),
+        ConcurrencyPolicy::Replace => replace(draft, slot),
+    }
+}
+
+/// Skips a slot, once the Jobs in its way have been read live: a cache may not have seen their
+/// end yet.
+fn skip_if_certain(draft: &mut Draft<'_>, slot: Slot, reason: Reason) {
+    if look_at_active(draft) {
+        skip(draft, slot, reason);
+    }
+}
+
+fn skip(draft: &mut Draft<'_>, slot: Slot, reason: Reason) {
+    draft.settle_one(slot, Outcome::SkippedOverlap, reason, None);
+}
+
+/// Whether every active Job was read live. Starts of this very plan need no look.
+fn look_at_active(draft: &mut Draft<'_>) -> bool {
+    let active = draft.plan.memory.active.iter().filter(|run| !draft.is_over(run));
+    let names: Vec<String> = active.map(|run| run.job_name.clone()).collect();
+    for name in &names {
+        draft.look_at(name);
+    }
+    names.iter().all(|name| draft.has_looked_at(name))
+}
+
+/// The active runs are to stop, and the newest slot waits for it. Both are recorded first and
+/// acted on by the next decision.
+fn replace(draft: &mut Draft<'_>, slot: Slot) {
+    if !look_at_active(draft) {
+        return;
+    }
+    let (replacing, others): (Vec<Pending>, Vec<Pending>) =
+        std::mem::take(&mut draft.plan.memory.pending).into_iter().partition(|it| it.why == Why::Replacing);
+    draft.plan.memory.pending = others;
+    // An older slot that comes to this point, from the line of late ones, does not displace a newer one.
+    let newest = replacing.iter().map(|it| slot_of(&it.slot_time)).fold(slot, Slot::max);
+    let older = replacing.iter().map(|it| slot_of(&it.slot_time)).chain([slot]).filter(|it| *it != newest);
+    for older in older.collect::<Vec<_>>() {
+        draft.settle_one(older, Outcome::Coalesced, Reason::ConcurrencyReplace, Some(newest));
+    }
+    draft.wait(newest, Why::Replacing);
+    // A start planned in this very decision gives way to the newer slot.
+    for start in std::mem::take(&mut draft.plan.starts) {
+        draft.settle_one(start.slot, Outcome::Coalesced, Reason::ConcurrencyReplace, Some(newest));
+    }
+    let (over, mut active): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut draft.plan.memory.active).into_iter().partition(|run| draft.is_over(run));
+    for run in active.iter_mut().filter(|run| run.state != RunState::Stopping) {
+        run.state = RunState::Stopping;
+        run.stop_reason = Some(format!("replaced by the slot {}", newest.timestamp()));
+    }
+    draft.plan.memory.active = over.into_iter().chain(active).collect();
+    draft.plan.memory.active.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+}
+
+/// Stops the Jobs of runs that status, as it was read, says are to stop.
+///
+/// A Job older than the fence is deleted. A younger one keeps its name, which a late create
+/// request must still meet: it is suspended, and deleted when it is old enough.
+pub(super) fn stop_recorded(draft: &mut Draft<'_>) {
+    let recorded = draft.snapshot.status.as_ref().map(|it| it.active.as_slice()).unwrap_or_default();
+    let now = draft.now();
+    for run in recorded.iter().filter(|run| run.state == RunState::Stopping) {
+        let job = draft.snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
+        let Some(job) = job.filter(|job| job.presence == Presence::Here && !job.state.is_terminal()) else { continue };
+        let fence = later(run.start_time.0, draft.snapshot.fence_seconds);
+        if let Some(how) = how_to_stop(job, now >= fence) {
+            draft.plan.stops.push(Stop { job_name: job.name.clone(), job_uid: job.uid.clone(), how });
+        }
+        if now < fence {
+            wake::at(draft, fence);
+        }
+    }
+}
+
+fn how_to_stop(job: &JobView, is_past_fence: bool) -> Option<StopHow> {
+    match (is_past_fence, job.stopped) {
+        (true, _) => Some(StopHow::Delete),
+        (false, false) => Some(StopHow::Suspend),
+        (false, true) => None,
+    }
+}

@@ -1,0 +1,248 @@
+//! Everything a decision may ask for, each with its reason. No choice is left to whoever
+//! performs it.
+
+use jiff::Timestamp;
+
+use crate::api::status::{ActiveRun, Epoch, Outcome, Pause, Pending, Resume};
+use crate::time::Slot;
+
+/// What to do, and what to remember.
+///
+/// Starts, stops and removals rest on what `status` already holds, or are on time: they may be
+/// done at once. Everything that chooses enters [`Plan::memory`] only; it is acted on by the
+/// next decision, which finds it recorded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Jobs to read from the API server before this can be decided. While there are any, the
+    /// rest of the plan is empty.
+    pub look: Vec<Look>,
+    /// Pods to read before the end of their run can be recorded. Starts do not wait for it.
+    pub unread: Vec<Look>,
+    /// What the next decision must know.
+    pub memory: Memory,
+    /// Slots decided without a start.
+    pub settled: Vec<Settled>,
+    /// Jobs found that status did not account for.
+    pub adopted: Vec<Adopted>,
+    /// Runs that ended.
+    pub ended: Vec<RunEnd>,
+    /// Jobs to create.
+    pub starts: Vec<Start>,
+    /// Jobs to stop.
+    pub stops: Vec<Stop>,
+    /// Jobs to delete, their run recorded.
+    pub removals: Vec<Removal>,
+    /// Jobs to hand over to the TTL controller, their run recorded.
+    pub ttls: Vec<SetTtl>,
+    /// Whether the Job template is to be tried in a dry run.
+    pub try_template: bool,
+    /// What happened to the Schedule as a whole.
+    pub milestones: Vec<Milestone>,
+    /// Results at or past their expiration leave status with this write.
+    pub expire: bool,
+    /// When to look at this Schedule again, whatever happens until then.
+    pub wake: Option<Timestamp>,
+}
+
+/// The part of status that decisions rest on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    /// Every slot up to and including it is decided.
+    pub mark: Option<Slot>,
+    /// The life of the present trigger.
+    pub epoch: Option<Epoch>,
+    /// Slots that wait.
+    pub pending: Vec<Pending>,
+    /// Runs that are active, the [`Plan::starts`] not among them.
+    pub active: Vec<ActiveRun>,
+    /// What pauses the Schedule.
+    pub pauses: Vec<Pause>,
+    /// What the end of the latest pause found.
+    pub last_resume: Option<Resume>,
+}
+
+/// What to read from the API server before deciding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// The Job of this name.
+    Job(String),
+    /// The Pods of the finished Job of this name and UID.
+    Pods(String, String),
+}
+
+/// A slot, or a range of slots, decided without a start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The first slot.
+    pub first: Slot,
+    /// The last slot.
+    pub last: Slot,
+    /// How many; `None` when it cannot be known.
+    pub count: Option<u64>,
+    /// How they ended.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// The slot they were coalesced into.
+    pub into: Option<Slot>,
+}
+
+/// A Job found that status did not account for: it counts as started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Its slot.
+    pub slot: Slot,
+    /// Its name.
+    pub job_name: String,
+    /// Whether its slot had been decided otherwise: its create request arrived late.
+    pub late_create: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// The run, as it was active.
+    pub run: ActiveRun,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, when the outcome does not say it all.
+    pub reason: Option<String>,
+    /// The exit code of the container that decided.
+    pub exit_code: Option<i32>,
+    /// What there is to say of it.
+    pub message: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A Job to create.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The slot it is for.
+    pub slot: Slot,
+    /// Its name.
+    pub job_name: String,
+    /// The whole Job, but for the leader's term.
+    pub job: serde_json::Value,
+    /// Since when its start has been refused, if it has.
+    pub refused_since: Option<Timestamp>,
+}
+
+/// A Job to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Its name.
+    pub job_name: String,
+    /// Its UID.
+    pub job_uid: String,
+    /// How.
+    pub how: StopHow,
+}
+
+/// How a Job is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopHow {
+    /// Its Pods end, its name stays: it is younger than the fence.
+    Suspend,
+    /// It goes, after its Pods.
+    Delete,
+}
+
+/// A Job to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Its name.
+    pub job_name: String,
+    /// Its UID.
+    pub job_uid: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A finished Job to hand over to the TTL controller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetTtl {
+    /// Its name.
+    pub job_name: String,
+    /// Its UID.
+    pub job_uid: String,
+    /// The time to live its user wants, in seconds.
+    pub seconds: i32,
+}
+
+/// What happened to the Schedule as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Milestone {
+    /// It was seen for the first time.
+    FirstSeen,
+    /// It was seen before, but its status is gone.
+    StatusLost,
+    /// Its trigger was changed.
+    TriggerChanged,
+    /// It was paused.
+    Paused,
+    /// Its pause ended.
+    Resumed,
+}
+
+/// Why something was decided: one word, the same in status, events, logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The trigger names an instant at or before the Schedule's creation.
+    BeforeCreation,
+    /// The trigger was changed before the slot was decided.
+    TriggerChanged,
+    /// It could not start within startingDeadline.
+    StartingDeadline,
+    /// catchUp.policy is None.
+    CatchUpNone,
+    /// catchUp.policy is Latest.
+    CatchUpLatest,
+    /// catchUp.policy is Earliest.
+    CatchUpEarliest,
+    /// More slots were late than catchUp.policy All starts.
+    CatchUpLimit,
+    /// An earlier run is active, and concurrency.policy is Forbid.
+    ConcurrencyForbid,
+    /// As many runs are active as Allow admits.
+    ConcurrencyCap,
+    /// A newer slot replaces the active run in its stead.
+    ConcurrencyReplace,
+    /// The API server will not take this Job.
+    JobRefused,
+    /// Another object's Job has its name.
+    NameTaken,
+    /// More finished Jobs are there than the history limits keep.
+    HistoryLimit,
+    /// The Job was stopped, and its run is recorded.
+    RunStopped,
+    /// The Job was created by a request that arrived late.
+    LateCreate,
+}
+
+impl Reason {
+    /// Every reason there is.
+    pub const ALL: &'static [Self] = &[
+        Self::BeforeCreation,
+        Self::TriggerChanged,
+        Self::StartingDeadline,
+        Self::CatchUpNone,
+        Self::CatchUpLatest,
+        Self::CatchUpEarliest,
+        Self::CatchUpLimit,
+        Self::ConcurrencyForbid,
+        Self::ConcurrencyCap,
+        Self::ConcurrencyReplace,
+        Self::JobRefused,
+        Self::NameTaken,
+        Self::HistoryLimit,
+        Self::RunStopped,
+        Self::LateCreate,
+    ];
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,154 @@
+//! What happened to the runs: Jobs that status does not account for are recorded as started,
+//! and every active run is followed to its end.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::plan::{Adopted, Look, RunEnd};
+use super::snapshot::{Evidence, JobState, JobView, Presence};
+use super::{Draft, slot_of, time_of};
+use crate::api::status::{ActiveRun, Outcome, RunState};
+use crate::time::Slot;
+
+/// Adopts unrecorded Jobs, then ends the runs that have ended.
+pub(super) fn follow(draft: &mut Draft<'_>) {
+    let snapshot = draft.snapshot;
+    for job in &snapshot.jobs {
+        adopt(draft, job);
+    }
+    let mut going_on = Vec::new();
+    for mut run in std::mem::take(&mut draft.plan.memory.active) {
+        let job = snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
+        run.waiting = snapshot.waiting.get(&run.job_uid).cloned();
+        match fate(draft, &run, job) {
+            Some(end) => draft.plan.ended.push(end),
+            None => going_on.push(run),
+        }
+    }
+    draft.plan.memory.active = going_on;
+}
+
+/// Records a Job that status does not account for. A Job for an instant still to come was named
+/// by a clock ahead of ours: it is nobody's until that instant.
+fn adopt(draft: &mut Draft<'_>, job: &JobView) {
+    if job.slot > Slot::floor(draft.now()) || draft.plan.memory.active.iter().any(|run| run.job_uid == job.uid) {
+        return;
+    }
+    let waiting = draft.plan.memory.pending.iter().position(|it| slot_of(&it.slot_time) == job.slot);
+    let unrecorded = job.slot > recorded_mark(draft) || waiting.is_some();
+    let at_work = !job.state.is_terminal() && job.presence == Presence::Here && !job.stopped;
+    if !unrecorded && !at_work {
+        return;
+    }
+    if !unrecorded && !draft.has_looked_at(&job.name) {
+        draft.look_at(&job.name);
+        return;
+    }
+    if let Some(index) = waiting {
+        draft.plan.memory.pending.remove(index);
+    }
+    draft.plan.adopted.push(Adopted { slot: job.slot, job_name: job.name.clone(), late_create: !unrecorded });
+    draft.plan.memory.active.push(active_run(job));
+    draft.plan.memory.active.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+}
+
+/// The mark as status has it: an older status that was put back does not know of later Jobs, even
+/// if we remember to have decided their slots.
+fn recorded_mark(draft: &Draft<'_>) -> Slot {
+    let recorded = draft.snapshot.status.as_ref().and_then(|it| it.decided_through.as_ref());
+    recorded.map_or_else(|| draft.mark(), slot_of)
+}
+
+/// The record of a Job that runs.
+#[must_use]
+pub fn active_run(job: &JobView) -> ActiveRun {
+    ActiveRun {
+        slot_time: time_of(job.slot),
+        job_name: job.name.clone(),
+        job_uid: job.uid.clone(),
+        attempt: i32::try_from(job.attempt).unwrap_or(i32::MAX),
+        state: RunState::Running,
+        start_time: Time(job.created),
+        stop_reason: None,
+        waiting: None,
+    }
+}
+
+/// How a run ended; `None` while it goes on, or until something has been looked at or read.
+fn fate(draft: &mut Draft<'_>, run: &ActiveRun, job: Option<&JobView>) -> Option<RunEnd> {
+    let Some(job) = job else { return vanished(draft, run) };
+    let stopping = run.state == RunState::Stopping;
+    match &job.state {
+        JobState::Complete { at } => {
+            let evidence = evidence(draft, job)?;
+            Some(ended(run, Outcome::Succeeded, None, evidence, *at))
+        }
+        JobState::Failed { at, reason, message } => {
+            let mut evidence = evidence(draft, job)?;
+            let outcome = if reason == "DeadlineExceeded" { Outcome::TimedOut } else { Outcome::Failed };
+            let cause = evidence
+                .reason
+                .take()
+                .filter(|it| it != "Error" && it != "Completed")
+                .unwrap_or_else(|| reason.clone());
+            if evidence.message.as_deref().unwrap_or_default().is_empty() {
+                evidence.message = Some(format!(
+                    "{} ({message})",
+                    evidence.message.as_deref().map_or(MESSAGE_MISSING, |_| "no message")
+                ));
+            }
+            Some(ended(run, outcome, Some(cause), evidence, *at))
+        }
+        JobState::Unfinished { .. } if job.presence == Presence::Gone => Some(removed(draft, run, stopping)),
+        JobState::Unfinished { .. } if stopping && job.is_at_rest() => Some(replaced(draft, run)),
+        JobState::Unfinished { .. } => None,
+    }
+}
+
+/// What is written in place of a message when there was no Pod left to read it from.
+pub const MESSAGE_MISSING: &str = "message missing: the Pod was gone before it could be read";
+
+/// What the Pods of a finished Job told. A Job that is gone has no Pods to ask any more.
+fn evidence(draft: &mut Draft<'_>, job: &JobView) -> Option<Evidence> {
+    let told = draft.snapshot.evidence.get(&job.uid).cloned();
+    if told.is_none() && job.presence != Presence::Gone {
+        draft.plan.unread.push(Look::Pods(job.name.clone(), job.uid.clone()));
+        return None;
+    }
+    Some(told.unwrap_or_default())
+}
+
+/// A run whose Job is nowhere: looked for live first, because a cache may lag behind.
+fn vanished(draft: &mut Draft<'_>, run: &ActiveRun) -> Option<RunEnd> {
+    if !draft.has_looked_at(&run.job_name) {
+        draft.look_at(&run.job_name);
+        return None;
+    }
+    if run.state == RunState::Stopping {
+        return Some(replaced(draft, run));
+    }
+    let evidence =
+        Evidence { message: Some("its Job is gone, and nobody saw how it ended".into()), ..Evidence::default() };
+    Some(ended(run, Outcome::Lost, None, evidence, draft.now()))
+}
+
+fn removed(draft: &Draft<'_>, run: &ActiveRun, stopping: bool) -> RunEnd {
+    if stopping {
+        return replaced(draft, run);
+    }
+    let evidence = Evidence { message: Some("its Job was deleted while it was running".into()), ..Evidence::default() };
+    ended(run, Outcome::Deleted, None, evidence, draft.now())
+}
+
+fn replaced(draft: &Draft<'_>, run: &ActiveRun) -> RunEnd {
+    let evidence = Evidence { message: run.stop_reason.clone(), ..Evidence::default() };
+    ended(run, Outcome::Replaced, None, evidence, draft.now())
+}
+
+/// A clock of the API server behind our own must not end a run before it began.
+fn ended(run: &ActiveRun, outcome: Outcome, reason: Option<String>, evidence: Evidence, at: jiff::Timestamp) -> RunEnd {
+    let message = match evidence.message {
+        None if outcome == Outcome::Succeeded => Some(MESSAGE_MISSING.to_owned()),
+        message => message.filter(|it| !it.is_empty()),
+    };
+    RunEnd { outcome, reason, exit_code: evidence.exit_code, message, at: at.max(run.start_time.0), run: run.clone() }
+}

@@ -1,0 +1,207 @@
+//! Everything a decision may look at, the time included.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::api::spec::ScheduleSpec;
+use crate::api::status::ScheduleStatus;
+use crate::time::{Slot, Trigger};
+
+/// One Schedule and what there is of it, at one instant.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The wall-clock time of the decision.
+    pub now: Timestamp,
+    /// Why the wall clock is not to be believed, if it is not.
+    pub clock_skew: Option<String>,
+    /// Which object this is.
+    pub schedule: Identity,
+    /// The spec, ready to be worked on, or why it cannot be.
+    pub spec: Result<Accepted, Refusal>,
+    /// Which version of `spec.trigger` this is.
+    pub trigger_hash: String,
+    /// What was recorded; `None` when nothing was recorded for this UID.
+    pub status: Option<ScheduleStatus>,
+    /// The highest mark this process wrote for this UID: a slot at or below it was decided, even
+    /// if somebody has put an older status back.
+    pub floor: Option<Slot>,
+    /// Our Jobs, by slot and attempt. Those seen to go are kept until status accounts for them.
+    pub jobs: Vec<JobView>,
+    /// What the Pods of finished Jobs told, by Job UID.
+    pub evidence: BTreeMap<String, Evidence>,
+    /// Why a Job has no ready Pod, by Job UID.
+    pub waiting: BTreeMap<String, String>,
+    /// Names of the Jobs that were read from the API server for this decision, not from a cache.
+    pub looked: BTreeSet<String>,
+    /// When a start of this Schedule was last refused, as far as this process knows.
+    pub last_refusal: Option<Timestamp>,
+    /// The generation whose template this process tried, whatever came of it.
+    pub template_tried: Option<i64>,
+    /// No Job of ours is removed before this age, in seconds, so that a create request that was
+    /// on its way for long still meets the name.
+    pub fence_seconds: i64,
+}
+
+/// Which object a decision is about.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// When it was created.
+    pub creation: Slot,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// A spec that can be worked on.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// As the user wrote it.
+    pub spec: ScheduleSpec,
+    /// Its trigger, understood.
+    pub trigger: Trigger,
+}
+
+/// Why a spec cannot be worked on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// One word, for conditions and metrics.
+    pub reason: &'static str,
+    /// What, where, and what to do.
+    pub message: String,
+    /// As the user wrote it, if it could be read: what does not depend on the trigger goes on.
+    pub spec: Option<Box<ScheduleSpec>>,
+}
+
+impl Snapshot {
+    /// The spec as the user wrote it, whether or not its trigger can be worked on.
+    #[must_use]
+    pub fn readable_spec(&self) -> Option<&ScheduleSpec> {
+        match &self.spec {
+            Ok(accepted) => Some(&accepted.spec),
+            Err(refusal) => refusal.spec.as_deref(),
+        }
+    }
+}
+
+/// One Job of ours, as far as decisions need it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobView {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The slot in its name.
+    pub slot: Slot,
+    /// The attempt in its name, from 1.
+    pub attempt: u32,
+    /// When the API server created it.
+    pub created: Timestamp,
+    /// Whether it is still there.
+    pub presence: Presence,
+    /// How far it got.
+    pub state: JobState,
+    /// Whether we suspended it to stop its run.
+    pub stopped: bool,
+    /// The time to live its user wants once its result is recorded.
+    pub deferred_ttl: Option<i32>,
+    /// Whether it has a time to live already.
+    pub has_ttl: bool,
+}
+
+/// Whether a Job is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Yes.
+    Here,
+    /// It is being deleted.
+    Deleting,
+    /// It was seen to go.
+    Gone,
+}
+
+/// How far a Job got. Failing or succeeding is not yet the end: only the conditions `Complete`
+/// and `Failed` are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobState {
+    /// Not finished.
+    Unfinished {
+        /// Pods that are pending or running.
+        active: i32,
+        /// Pods that are ready.
+        ready: i32,
+        /// Pods that are being ended.
+        terminating: i32,
+        /// Pods that finished, however.
+        finished: i32,
+        /// Whether `spec.suspend` is set.
+        suspended: bool,
+        /// Whether the Job controller has taken note of that: until then it may still create Pods.
+        rests: bool,
+    },
+    /// It completed.
+    Complete {
+        /// When.
+        at: Timestamp,
+    },
+    /// It failed.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// The condition's reason, such as `BackoffLimitExceeded` or `DeadlineExceeded`.
+        reason: String,
+        /// The condition's message.
+        message: String,
+    },
+}
+
+impl JobState {
+    /// When the Job finished, if it has.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Unfinished { .. } => None,
+            Self::Complete { at } | Self::Failed { at, .. } => Some(*at),
+        }
+    }
+
+    /// Whether the Job has finished.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        !matches!(self, Self::Unfinished { .. })
+    }
+}
+
+impl JobView {
+    /// Whether it should have a Pod that is ready or has finished, and has none.
+    #[must_use]
+    pub fn has_no_pod_to_show(&self) -> bool {
+        matches!(self.state, JobState::Unfinished { ready: 0, finished: 0, .. })
+            && !self.stopped
+            && self.presence == Presence::Here
+    }
+
+    /// Whether nothing of a Job that we stopped runs any more.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.state, JobState::Unfinished { active: 0, terminating: 0, suspended: true, rests: true, .. })
+    }
+}
+
+/// What the Pods of a finished Job told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The exit code of the container that decided.
+    pub exit_code: Option<i32>,
+    /// Why it ended, such as `OOMKilled`.
+    pub reason: Option<String>,
+    /// Its termination message; `None` when there was no Pod left to read it from.
+    pub message: Option<String>,
+}

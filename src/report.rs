@@ -1,0 +1,261 @@
+//! The report: what was known, what was planned and what happened become status and notices.
+//!
+//! Pure. It is stored even if a step of the plan failed, because what did happen must not be
+//! forgotten; notices follow only once it is stored.
+
+pub mod budget;
+pub mod conditions;
+pub mod happened;
+pub mod notices;
+
+mod outcomes;
+mod results;
+mod text;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::status::{ActiveRun, LastRun, Outcome, Pending, RunState, ScheduleStatus, Why};
+use crate::decide::plan::{Plan, Reason, RunEnd, Settled, Start};
+use crate::decide::{Snapshot, active_run, naming};
+use crate::time::{Search, Slot};
+
+use happened::{Happened, StartEnd};
+use notices::Notice;
+use outcomes::Entry;
+
+/// What to store, and what to tell once it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The whole new status.
+    pub status: ScheduleStatus,
+    /// What to tell.
+    pub notices: Vec<Notice>,
+}
+
+/// How many slots ahead are shown.
+const NEXT_SLOTS: usize = 5;
+/// The longest message of `lastRun`, of pending and of active entries, in bytes.
+const SHORT_MESSAGE_BYTES: usize = 256;
+
+/// Turns a snapshot, its plan and what came of it into status and notices.
+#[must_use]
+pub fn report(snapshot: &Snapshot, plan: &Plan, happened: &Happened) -> Report {
+    if let Some(skew) = &snapshot.clock_skew {
+        return Report { status: doubted(snapshot, skew), notices: Vec::new() };
+    }
+    let mut status = snapshot.status.clone().unwrap_or_default();
+    status.uid = Some(snapshot.schedule.uid.clone());
+    status.observed_generation = Some(snapshot.schedule.generation);
+    let mut telling = notices::of_milestones(snapshot, plan);
+
+    keep_memory(&mut status, plan);
+    for settled in &plan.settled {
+        settle(&mut status, settled, &mut telling);
+    }
+    for adopted in &plan.adopted {
+        let reason = adopted.late_create.then_some(Reason::LateCreate);
+        note_started(&mut status, adopted.slot, &adopted.job_name, reason, adopted.late_create);
+        telling.push(notices::adopted(adopted));
+    }
+    for (start, end) in &happened.starts {
+        note_start(&mut status, snapshot, start, end, &mut telling);
+    }
+    for end in &plan.ended {
+        note_end(&mut status, snapshot, end);
+        telling.push(notices::ended(end));
+    }
+    if let Some(verdict) = &happened.template
+        && verdict.is_final()
+    {
+        status.template_checked_generation = Some(snapshot.schedule.generation);
+    }
+
+    results::expire(&mut status, snapshot.now);
+    results::limit(&mut status, snapshot.readable_spec());
+    look_ahead(&mut status, snapshot);
+    status.active.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+    status.active_runs = i32::try_from(status.active.len()).unwrap_or(i32::MAX);
+    status.queued_runs = i32::try_from(status.pending.len()).unwrap_or(i32::MAX);
+    conditions::set(&mut status, snapshot, plan, happened, &mut telling);
+    budget::keep(&mut status);
+    Report { status, notices: telling }
+}
+
+/// While the clock is not to be believed nothing changes but that this is said: no result expires
+/// by such a clock.
+fn doubted(snapshot: &Snapshot, skew: &str) -> ScheduleStatus {
+    let mut status = snapshot.status.clone().unwrap_or_default();
+    conditions::doubt(&mut status, snapshot, skew);
+    status
+}
+
+/// Takes over what the next decision must know.
+fn keep_memory(status: &mut ScheduleStatus, plan: &Plan) {
+    let memory = plan.memory.clone();
+    status.decided_through = memory.mark.map(|mark| Time(mark.timestamp()));
+    status.epoch = memory.epoch;
+    status.pending = memory.pending;
+    status.active = memory.active;
+    for run in &mut status.active {
+        run.waiting = run.waiting.take().map(|it| text::clean(&it, SHORT_MESSAGE_BYTES).0);
+    }
+    status.pauses = memory.pauses;
+    status.last_resume = memory.last_resume;
+}
+
+/// Records slots that were decided without a start.
+fn settle(status: &mut ScheduleStatus, settled: &Settled, telling: &mut Vec<Notice>) {
+    outcomes::add(
+        status,
+        Entry {
+            first: settled.first,
+            last: settled.last,
+            count: settled.count,
+            outcome: settled.outcome.clone(),
+            reason: Some(settled.reason.to_string()),
+            job_name: None,
+            into: settled.into,
+        },
+    );
+    telling.push(notices::settled(settled));
+}
+
+/// Records what came of one start.
+fn note_start(
+    status: &mut ScheduleStatus,
+    snapshot: &Snapshot,
+    start: &Start,
+    end: &StartEnd,
+    telling: &mut Vec<Notice>,
+) {
+    match end {
+        StartEnd::Created { job_uid, created } => {
+            status.active.push(ActiveRun {
+                slot_time: Time(start.slot.timestamp()),
+                job_name: start.job_name.clone(),
+                job_uid: job_uid.clone(),
+                attempt: 1,
+                state: RunState::Running,
+                start_time: Time(*created),
+                stop_reason: None,
+                waiting: None,
+            });
+            note_started(status, start.slot, &start.job_name, None, false);
+            telling.push(notices::started(start));
+        }
+        StartEnd::FoundOurs(job) => {
+            status.active.push(active_run(job));
+            note_started(status, start.slot, &start.job_name, None, false);
+            telling.push(notices::started(start));
+        }
+        StartEnd::NameTaken => settle(status, &failed_to_create(start, Reason::NameTaken), telling),
+        StartEnd::Refused { message } => {
+            settle(status, &failed_to_create(start, Reason::JobRefused), telling);
+            telling.push(notices::refused(start, message));
+        }
+        StartEnd::Blocked { reason, message } => {
+            let since = start.refused_since.unwrap_or(snapshot.now);
+            status.pending.push(Pending {
+                slot_time: Time(start.slot.timestamp()),
+                why: Why::Retrying,
+                since: Time(since),
+                reason: Some((*reason).to_owned()),
+                message: Some(text::clean(message, SHORT_MESSAGE_BYTES).0),
+            });
+            status.pending.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+            if start.refused_since.is_none() {
+                telling.push(notices::blocked(start, reason, message));
+            }
+        }
+    }
+}
+
+fn failed_to_create(start: &Start, reason: Reason) -> Settled {
+    Settled {
+        first: start.slot,
+        last: start.slot,
+        count: Some(1),
+        outcome: Outcome::FailedToCreate,
+        reason,
+        into: None,
+    }
+}
+
+/// Records that a slot has a Job. Of a late create the slot's earlier outcome is corrected.
+fn note_started(status: &mut ScheduleStatus, slot: Slot, job_name: &str, reason: Option<Reason>, correct: bool) {
+    if correct {
+        outcomes::forget(status, slot);
+    }
+    outcomes::add(
+        status,
+        Entry {
+            first: slot,
+            last: slot,
+            count: Some(1),
+            outcome: Outcome::Started,
+            reason: reason.map(|it| it.to_string()),
+            job_name: Some(job_name.to_owned()),
+            into: None,
+        },
+    );
+    let time = Time(slot.timestamp());
+    if status.last_schedule_time.as_ref().is_none_or(|before| before.0 < time.0) {
+        status.last_schedule_time = Some(time);
+    }
+}
+
+/// Records the end of a run.
+fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
+    let slot = Slot::floor(end.run.slot_time.0);
+    *status.counts.runs.entry(end.outcome.to_string()).or_default() += 1;
+    outcomes::end_run(status, slot, &end.outcome, end.reason.as_deref());
+    let last = LastRun {
+        slot_time: end.run.slot_time.clone(),
+        outcome: end.outcome.clone(),
+        exit_code: end.exit_code,
+        message: end.message.as_deref().map(|it| text::clean(it, SHORT_MESSAGE_BYTES).0),
+        job_name: end.run.job_name.clone(),
+        start_time: end.run.start_time.clone(),
+        completion_time: Time(end.at),
+    };
+    if status.last_run.as_ref().is_none_or(|before| before.completion_time.0 <= end.at) {
+        status.last_run = Some(last);
+    }
+    if end.outcome.is_success() && status.last_successful_time.as_ref().is_none_or(|before| before.0 < end.at) {
+        status.last_successful_time = Some(Time(end.at));
+    }
+    if let Some(spec) = snapshot.readable_spec() {
+        results::add(status, spec, end);
+    }
+}
+
+/// Shows what comes next. A paused Schedule has nothing to come, and costs no write while the
+/// slots it misses go by.
+fn look_ahead(status: &mut ScheduleStatus, snapshot: &Snapshot) {
+    status.next_slots.clear();
+    status.next_slot_time = None;
+    status.next_slot_text = None;
+    let Ok(accepted) = &snapshot.spec else { return };
+    status.trigger = Some(accepted.trigger.words());
+    if accepted.spec.is_paused() {
+        return;
+    }
+    let mut from = Slot::floor(snapshot.now)
+        .max(status.decided_through.as_ref().map_or(Slot::floor(snapshot.now), |it| Slot::floor(it.0)));
+    while status.next_slots.len() < NEXT_SLOTS
+        && let Search::Slot(slot) = accepted.trigger.next(from)
+    {
+        status.next_slots.push(Time(slot.timestamp()));
+        from = slot;
+    }
+    if let Some(next) = status.next_slots.first() {
+        status.next_slot_text = Some(accepted.trigger.in_words(Slot::floor(next.0)));
+        status.next_slot_time = Some(next.clone());
+    }
+}
+
+/// The name a run is known by in logs, the same for all its Jobs.
+#[must_use]
+pub fn run_id(snapshot: &Snapshot, slot: Slot) -> String {
+    naming::job_name(&snapshot.schedule.name, &snapshot.schedule.uid, slot)
+}

@@ -1,0 +1,249 @@
+//! The conditions, in the form that `kubectl wait`, Helm and GitOps tools understand.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::happened::{Happened, StartEnd, TemplateVerdict};
+use super::notices::{self, Notice};
+use super::text;
+use crate::api::status::{ScheduleStatus, Why};
+use crate::decide::plan::{Milestone, Plan};
+use crate::decide::snapshot::Refusal;
+use crate::decide::{Snapshot, WAITING_SECONDS};
+use crate::time::Search;
+
+/// The spec is accepted and looked after.
+pub const READY: &str = "Ready";
+/// The spec cannot work.
+pub const STALLED: &str = "Stalled";
+/// No slot starts.
+pub const PAUSED: &str = "Paused";
+/// There is no slot to come.
+pub const COMPLETE: &str = "Complete";
+/// How the last run ended.
+pub const LAST_RUN_SUCCEEDED: &str = "LastRunSucceeded";
+/// A start is being refused for a reason that may pass.
+pub const START_BLOCKED: &str = "StartBlocked";
+/// False when an active Job has no Pod that got ready.
+pub const RUNS_STARTING: &str = "RunsStarting";
+/// Nothing is decided, because the clock is not to be believed.
+pub const CLOCK_SKEW: &str = "ClockSkew";
+
+/// The reason of a template that the API server refuses.
+pub const INVALID_TEMPLATE: &str = "InvalidTemplate";
+/// The longest message, in bytes.
+const MESSAGE_BYTES: usize = 1024;
+
+/// Sets every condition and `state`, and tells of those that turned bad.
+pub(super) fn set(
+    status: &mut ScheduleStatus,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    happened: &Happened,
+    telling: &mut Vec<Notice>,
+) {
+    let mut writer = Writer {
+        now: snapshot.now,
+        generation: snapshot.schedule.generation,
+        before: std::mem::take(&mut status.conditions),
+    };
+    let stalled = stalled(&writer, snapshot, happened);
+    if let Some(refusal) = &stalled
+        && !writer.had(STALLED, "True", refusal.reason)
+    {
+        telling.push(notices::condition(true, refusal.reason, &refusal.message));
+    }
+    let complete = stalled.is_none() && is_complete(status, snapshot);
+    if complete && !writer.had(COMPLETE, "True", "Completed") {
+        telling.push(notices::condition(status.last_schedule_time.is_none(), "Completed", completed(status)));
+    }
+    let mut conditions = vec![ready(&mut writer, stalled.as_ref(), snapshot, plan, status, complete)];
+    if let Some(refusal) = &stalled {
+        conditions.push(writer.write(STALLED, "True", refusal.reason, &refusal.message));
+    }
+    conditions.push(paused(&mut writer, status));
+    if complete {
+        conditions.push(writer.write(COMPLETE, "True", "Completed", completed(status)));
+    }
+    conditions.push(last_run(&mut writer, status));
+    conditions.extend(blocked(&mut writer, status, snapshot.now));
+    conditions.extend(runs_starting(&mut writer, status));
+    debug_assert!(plan.look.is_empty(), "a plan that asks for a look is not reported");
+    status.state = conditions.first().map(|it| it.reason.clone());
+    status.conditions = conditions;
+}
+
+/// Says that the clock is not to be believed, and leaves the rest as it is.
+pub(super) fn doubt(status: &mut ScheduleStatus, snapshot: &Snapshot, skew: &str) {
+    let before = status.conditions.clone();
+    let mut writer = Writer { now: snapshot.now, generation: snapshot.schedule.generation, before };
+    let condition = writer.write(CLOCK_SKEW, "True", "ClocksDisagree", skew);
+    status.conditions.retain(|it| it.type_ != CLOCK_SKEW);
+    status.conditions.push(condition);
+}
+
+/// Why the spec cannot work, if it cannot. What the API server said of a template holds until the
+/// spec is changed or a start succeeds.
+fn stalled(writer: &Writer, snapshot: &Snapshot, happened: &Happened) -> Option<Refusal> {
+    if let Err(refusal) = &snapshot.spec {
+        return Some(refusal.clone());
+    }
+    let invalid = |message: &str| {
+        let message = if is_unknown_field(message) {
+            format!(
+                "spec.jobTemplate has a field that a Job does not know, and that does nothing: {}",
+                in_template(message)
+            )
+        } else {
+            format!("the API server refuses the Job that spec.jobTemplate makes: {}", in_template(message))
+        };
+        Some(Refusal { reason: INVALID_TEMPLATE, message, spec: None })
+    };
+    let starts = || happened.starts.iter().map(|(_, end)| end);
+    let known = writer.before.iter().find(|it| it.type_ == STALLED && it.reason == INVALID_TEMPLATE);
+    let known = known.filter(|it| it.observed_generation == Some(writer.generation));
+    // A start that succeeds disproves a refusal, but not that a field does nothing.
+    let known = known.filter(|it| {
+        is_unknown_field(&it.message)
+            || !starts().any(|end| matches!(end, StartEnd::Created { .. } | StartEnd::FoundOurs(_)))
+    });
+    if let Some(StartEnd::Refused { message }) = starts().find(|end| matches!(end, StartEnd::Refused { .. })) {
+        return invalid(message);
+    }
+    match &happened.template {
+        Some(TemplateVerdict::Invalid { message }) => invalid(message),
+        Some(TemplateVerdict::Accepted) => None,
+        Some(TemplateVerdict::Unknown) | None => {
+            known.map(|it| Refusal { reason: INVALID_TEMPLATE, message: it.message.clone(), spec: None })
+        }
+    }
+}
+
+/// Whether the API server has found a field that it does not know.
+fn is_unknown_field(message: &str) -> bool {
+    message.contains("unknown field")
+}
+
+/// The API server's words about a Job, as words about the template: where in it, and nothing of the
+/// Job's name, which nobody can find.
+fn in_template(message: &str) -> String {
+    let about =
+        message.split_once(" is invalid: ").filter(|(job, _)| job.starts_with("Job.batch ")).map(|(_, what)| what);
+    let about =
+        about.or_else(|| message.split_once("cannot be handled as a Job: ").map(|(_, what)| what)).unwrap_or(message);
+    about.replace("spec.template.", "spec.jobTemplate.spec.template.")
+}
+
+fn is_complete(status: &ScheduleStatus, snapshot: &Snapshot) -> bool {
+    let Ok(accepted) = &snapshot.spec else { return false };
+    let from = status.decided_through.as_ref().map(|it| crate::time::Slot::floor(it.0));
+    let nothing_to_come = from.is_some_and(|from| accepted.trigger.next(from) == Search::Never);
+    nothing_to_come && status.pending.is_empty() && status.active.is_empty()
+}
+
+/// That a Schedule is complete does not mean that it ever ran.
+fn completed(status: &ScheduleStatus) -> &'static str {
+    if status.last_schedule_time.is_none() {
+        "no slot is left, and none of them started: status.outcomes says why"
+    } else {
+        "no slot is left, and every run has ended"
+    }
+}
+
+fn ready(
+    writer: &mut Writer,
+    stalled: Option<&Refusal>,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    status: &ScheduleStatus,
+    is_complete: bool,
+) -> Condition {
+    let is_paused = snapshot.spec.as_ref().is_ok_and(|it| it.spec.is_paused());
+    let is_blocked = status.pending.iter().any(|it| it.why == Why::Retrying);
+    match stalled {
+        Some(refusal) => writer.write(READY, "False", refusal.reason, &refusal.message),
+        // Its template is tried in the next round.
+        None if plan.milestones.contains(&Milestone::FirstSeen) => {
+            writer.write(READY, "Unknown", "Pending", "its Job template is being tried")
+        }
+        None if is_complete => writer.write(READY, "True", "Completed", completed(status)),
+        None if is_paused => writer.write(READY, "True", "Paused", "no slot starts until spec.paused is false"),
+        None if is_blocked => writer.write(
+            READY,
+            "True",
+            "Scheduled",
+            "a start is being refused and tried again: status.pending says why",
+        ),
+        None => writer.write(READY, "True", "Scheduled", "slots start at their time"),
+    }
+}
+
+fn paused(writer: &mut Writer, status: &ScheduleStatus) -> Condition {
+    match status.pauses.first() {
+        Some(pause) => {
+            let message = format!("paused since {}; active runs go on", pause.since.0);
+            writer.write(PAUSED, "True", &pause.source, &message)
+        }
+        None => writer.write(PAUSED, "False", "NotPaused", "spec.paused is not set"),
+    }
+}
+
+fn last_run(writer: &mut Writer, status: &ScheduleStatus) -> Condition {
+    let Some(run) = &status.last_run else {
+        return writer.write(LAST_RUN_SUCCEEDED, "Unknown", "NoRunYet", "no run has ended yet");
+    };
+    let is = if run.outcome.is_success() { "True" } else { "False" };
+    let exit = run.exit_code.filter(|it| *it != 0).map(|it| format!(" with exit code {it}")).unwrap_or_default();
+    let message = format!("Job {} of slot {} ended{exit} at {}", run.job_name, run.slot_time.0, run.completion_time.0);
+    writer.write(LAST_RUN_SUCCEEDED, is, run.outcome.as_str(), &message)
+}
+
+/// While paused no start is tried, and none is refused.
+fn blocked(writer: &mut Writer, status: &ScheduleStatus, now: Timestamp) -> Option<Condition> {
+    if !status.pauses.is_empty() {
+        return None;
+    }
+    let is_long = |since: Timestamp| now.duration_since(since).as_secs() >= WAITING_SECONDS;
+    let pending = status.pending.iter().find(|it| it.why == Why::Retrying && is_long(it.since.0))?;
+    let message = format!(
+        "slot {} has been waiting since {}: {}",
+        pending.slot_time.0,
+        pending.since.0,
+        pending.message.as_deref().unwrap_or_default()
+    );
+    Some(writer.write(START_BLOCKED, "True", pending.reason.as_deref().unwrap_or("Unknown"), &message))
+}
+
+fn runs_starting(writer: &mut Writer, status: &ScheduleStatus) -> Option<Condition> {
+    let run = status.active.iter().find(|it| it.waiting.is_some())?;
+    let cause = run.waiting.as_deref().unwrap_or_default();
+    let message = format!("Job {} has had no ready Pod for a minute: {cause}", run.job_name);
+    Some(writer.write(RUNS_STARTING, "False", "PodNotReady", &message))
+}
+
+/// Writes conditions that keep the time of their last transition.
+struct Writer {
+    now: Timestamp,
+    generation: i64,
+    before: Vec<Condition>,
+}
+
+impl Writer {
+    fn had(&self, type_: &str, status: &str, reason: &str) -> bool {
+        self.before.iter().any(|it| it.type_ == type_ && it.status == status && it.reason == reason)
+    }
+
+    fn write(&mut self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+        let before = self.before.iter().find(|it| it.type_ == type_ && it.status == status);
+        // Whole seconds, as the API server stores them: what is read back equals what was written.
+        let now = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: text::clean(message, MESSAGE_BYTES).0,
+            observed_generation: Some(self.generation),
+            last_transition_time: before.map_or(Time(now), |it| it.last_transition_time.clone()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Results of finished runs: added with an expiration, dropped when it has come or there are too
+//! many.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::text;
+use crate::api::spec::ScheduleSpec;
+use crate::api::status::{RunResult, ScheduleStatus};
+use crate::decide::plan::RunEnd;
+
+/// The longest message of a result, in bytes.
+const MESSAGE_BYTES: usize = 1024;
+
+/// Adds the result of a run, if its kind has a time to live.
+pub(super) fn add(status: &mut ScheduleStatus, spec: &ScheduleSpec, end: &RunEnd) {
+    let Some(ttl) = spec.result_ttl(end.outcome.is_success()) else { return };
+    let (message, truncated) = match &end.message {
+        Some(message) => {
+            let (message, truncated) = text::clean(message, MESSAGE_BYTES);
+            (Some(message), truncated)
+        }
+        None => (None, false),
+    };
+    let expiration = end.at.saturating_add(SignedDuration::from_secs(ttl.seconds_i64())).unwrap_or(Timestamp::MAX);
+    status.results.push(RunResult {
+        slot_time: end.run.slot_time.clone(),
+        job_name: end.run.job_name.clone(),
+        outcome: end.outcome.clone(),
+        attempts: end.run.attempt,
+        exit_code: end.exit_code,
+        reason: end.reason.clone(),
+        message,
+        truncated,
+        start_time: end.run.start_time.clone(),
+        completion_time: Time(end.at),
+        expiration_time: Time(expiration),
+    });
+    status.results.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+}
+
+/// Removes results whose expiration has come.
+pub(super) fn expire(status: &mut ScheduleStatus, now: Timestamp) {
+    status.results.retain(|it| it.expiration_time.0 > now);
+}
+
+/// Drops the oldest results beyond the limits of their kind.
+pub(super) fn limit(status: &mut ScheduleStatus, spec: Option<&ScheduleSpec>) {
+    let Some(spec) = spec else { return };
+    for succeeded in [true, false] {
+        let count = status.results.iter().filter(|it| it.outcome.is_success() == succeeded).count();
+        let mut surplus = count.saturating_sub(spec.result_limit(succeeded));
+        status.counts.results_dropped += i64::try_from(surplus).unwrap_or(i64::MAX);
+        status.results.retain(|it| {
+            let drop = surplus > 0 && it.outcome.is_success() == succeeded;
+            surplus -= usize::from(drop);
+            !drop
+        });
+    }
+}

@@ -1,0 +1,64 @@
+//! Scenarios: what a user would tell of a Schedule, held against `decide` and `report`.
+//!
+//! Each file in `tests/scenarios/*.yaml` is one story: what is given, what happens when, and what
+//! is expected of it. They are played in a [`world`] of virtual time: a model of the API server
+//! and the Job controller ([`cluster`], [`job`]), and an operator that goes through the real
+//! rounds of gather, decide and report ([`operator`]). [`properties`] plays random stories and
+//! holds them against the promises.
+
+#[path = "scenarios/cluster.rs"]
+mod cluster;
+#[path = "scenarios/harness.rs"]
+mod harness;
+#[path = "scenarios/job.rs"]
+mod job;
+#[path = "scenarios/ledger.rs"]
+mod ledger;
+#[path = "scenarios/operator.rs"]
+mod operator;
+#[path = "scenarios/properties.rs"]
+mod properties;
+#[path = "scenarios/seen.rs"]
+mod seen;
+#[path = "scenarios/story.rs"]
+mod story;
+#[path = "scenarios/times.rs"]
+mod times;
+#[path = "scenarios/world.rs"]
+mod world;
+
+use std::path::{Path, PathBuf};
+
+use story::Story;
+
+#[test]
+fn every_story_ends_as_expected() {
+    let mut failures = Vec::new();
+    let files = files();
+    for file in &files {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if let Err(failure) = read(file).and_then(|story| story.play()) {
+            failures.push(format!("=== {name}\n{failure}"));
+        }
+    }
+    assert!(failures.is_empty(), "\n{}\n{} of {} stories failed", failures.join("\n"), failures.len(), files.len());
+}
+
+fn read(file: &Path) -> Result<Story, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    Story::read(&text)
+}
+
+/// The stories, by name; those whose name holds the text in `SCENARIO`, if it is set.
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let wanted = std::env::var("SCENARIO").unwrap_or_default();
+    let entries = std::fs::read_dir(folder).expect("the folder of this file");
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_story =
+        |path: &PathBuf| path.extension().is_some_and(|it| it == "yaml") && path.to_string_lossy().contains(&wanted);
+    let mut files: Vec<PathBuf> = paths.filter(is_story).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no story is named like {wanted:?}");
+    files
+}

@@ -1,0 +1,278 @@
+//! A model of the API server and of what runs behind it, as far as one Schedule meets them.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use punctual::api::ObservedSchedule;
+use punctual::time::Slot;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::job::{Behavior, Change, Job};
+
+pub const NAMESPACE: &str = "team";
+pub const NAME: &str = "nightly";
+
+/// What becomes of creates of Jobs. A Job without an image is invalid in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Creates {
+    #[default]
+    Accepted,
+    /// Refused by a quota.
+    QuotaExceeded,
+    /// Refused by admission.
+    AdmissionDenied,
+    /// No answer, and the Job is there.
+    UnansweredButCreated,
+    /// No answer, and no Job.
+    Unanswered,
+}
+
+/// What a create was answered.
+pub enum Answer {
+    Created(Job),
+    AlreadyExists(Job),
+    Invalid(String),
+    Blocked(&'static str, String),
+}
+
+/// The operator died in the middle of its work.
+#[derive(Debug)]
+pub struct Crashed;
+
+/// Something a watch would tell.
+pub enum Event {
+    JobChanged(Job),
+    JobGone(Job),
+}
+
+/// The Schedule as it is stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub uid: String,
+    pub creation: Timestamp,
+    pub generation: i64,
+    pub deleting: bool,
+    pub spec: Value,
+    pub status: Value,
+    version: u64,
+}
+
+pub struct Cluster {
+    pub now: Timestamp,
+    pub schedule: Stored,
+    pub jobs: BTreeMap<String, Job>,
+    pub creates: Creates,
+    /// The operator crashes after so many more of its writes.
+    pub writes_until_crash: Option<u32>,
+    /// Every Job there ever was: its slot, when it was created, and its name.
+    pub created: Vec<(Option<Slot>, Timestamp, String)>,
+    /// What new Jobs do.
+    pub behavior: Behavior,
+    behaviors: BTreeMap<Slot, Behavior>,
+    events: Vec<Event>,
+    version: u64,
+}
+
+impl Cluster {
+    pub fn new(now: Timestamp, spec: Value, behavior: Behavior, behaviors: BTreeMap<Slot, Behavior>) -> Self {
+        let schedule = Stored {
+            uid: "2d1f7a52-6d3c-4bb0-9d52-0a52c4a3f9e1".into(),
+            creation: now,
+            generation: 1,
+            deleting: false,
+            spec,
+            status: json!({"conditions": []}),
+            version: 1,
+        };
+        Self {
+            now,
+            schedule,
+            jobs: BTreeMap::new(),
+            creates: Creates::Accepted,
+            writes_until_crash: None,
+            created: Vec::new(),
+            behavior,
+            behaviors,
+            events: Vec::new(),
+            version: 1,
+        }
+    }
+
+    pub fn observed_schedule(&self) -> ObservedSchedule {
+        let Stored { uid, creation, generation, deleting, spec, status, version } = &self.schedule;
+        let deletion = deleting.then_some(self.now);
+        serde_json::from_value(json!({
+            "metadata": {
+                "namespace": NAMESPACE, "name": NAME, "uid": uid, "creationTimestamp": creation, "generation": generation,
+                "deletionTimestamp": deletion, "resourceVersion": version.to_string(),
+            },
+            "spec": spec,
+            "status": status,
+        }))
+        .expect("a Schedule as the API server would give it")
+    }
+
+    /// Changes the Schedule as a user would. Its generation counts changes of the spec.
+    pub fn change_schedule(&mut self, change: impl FnOnce(&mut Stored)) {
+        let before = self.schedule.spec.clone();
+        change(&mut self.schedule);
+        self.schedule.generation += i64::from(self.schedule.spec != before);
+        self.schedule.version = self.next_version();
+    }
+
+    pub fn write_status(&mut self, status: Value) -> Result<(), Crashed> {
+        self.schedule.status = status;
+        self.schedule.version = self.next_version();
+        self.wrote()
+    }
+
+    /// When the next thing happens by itself.
+    pub fn next_change(&self) -> Option<Timestamp> {
+        self.jobs.values().filter_map(Job::next_change).min()
+    }
+
+    /// Brings all Jobs to the present.
+    pub fn advance(&mut self) {
+        for name in self.jobs.keys().cloned().collect::<Vec<_>>() {
+            let now = self.now;
+            match self.jobs.get_mut(&name).map(|job| job.advance(now)) {
+                Some(Change::Gone) => self.remove(&name),
+                Some(Change::Changed) => self.changed(&name),
+                Some(Change::None) | None => {}
+            }
+        }
+    }
+
+    /// What the watches have to tell since they were last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// A create by the operator.
+    pub fn create(&mut self, body: &Value) -> Result<Answer, Crashed> {
+        let answer = self.answer(body);
+        self.wrote()?;
+        Ok(answer)
+    }
+
+    fn answer(&mut self, body: &Value) -> Answer {
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        match self.creates {
+            Creates::Unanswered => return Answer::Blocked("ApiUnavailable", "no answer".into()),
+            Creates::QuotaExceeded => return Answer::Blocked("QuotaExceeded", "exceeded quota: jobs".into()),
+            Creates::AdmissionDenied => return Answer::Blocked("AdmissionDenied", "a policy says no".into()),
+            Creates::Accepted | Creates::UnansweredButCreated => {}
+        }
+        if let Err(message) = validate(body) {
+            return Answer::Invalid(message);
+        }
+        if let Some(there) = self.jobs.get(name) {
+            return Answer::AlreadyExists(there.clone());
+        }
+        let job = self.add(body.clone());
+        if self.creates == Creates::UnansweredButCreated {
+            return Answer::Blocked("ApiUnavailable", "no answer".into());
+        }
+        Answer::Created(job)
+    }
+
+    /// Adds a Job, whoever asked for it.
+    pub fn add(&mut self, body: Value) -> Job {
+        let uid = format!("job-{:04}", self.created.len() + 1);
+        let mut job = Job::new(body, uid, self.now, self.behavior.clone());
+        let its_own = job.slot().and_then(|slot| self.behaviors.get(&slot));
+        job.behavior = its_own.unwrap_or(&self.behavior).clone();
+        job.version = self.next_version();
+        self.created.push((job.slot(), self.now, job.name.clone()));
+        self.jobs.insert(job.name.clone(), job.clone());
+        self.events.push(Event::JobChanged(job.clone()));
+        job
+    }
+
+    pub fn suspend(&mut self, name: &str) -> Result<(), Crashed> {
+        let now = self.now;
+        if let Some(job) = self.jobs.get_mut(name) {
+            job.suspend(now);
+            self.changed(name);
+        }
+        self.wrote()
+    }
+
+    /// Deletes a Job after its Pods, whoever asks for it.
+    pub fn delete_after_pods(&mut self, name: &str) {
+        let now = self.now;
+        match self.jobs.get_mut(name).map(|job| job.delete(now)) {
+            Some(true) => self.remove(name),
+            Some(false) => self.changed(name),
+            None => {}
+        }
+    }
+
+    pub fn delete_foreground(&mut self, name: &str) -> Result<(), Crashed> {
+        self.delete_after_pods(name);
+        self.wrote()
+    }
+
+    pub fn delete_background(&mut self, name: &str) -> Result<(), Crashed> {
+        self.remove(name);
+        self.wrote()
+    }
+
+    pub fn set_ttl(&mut self, name: &str, seconds: i32) -> Result<(), Crashed> {
+        if let Some(job) = self.jobs.get_mut(name) {
+            job.set_ttl(seconds.into());
+            self.changed(name);
+        }
+        self.wrote()
+    }
+
+    /// Sets all clocks.
+    pub fn set_clocks(&mut self, now: Timestamp) {
+        let by: SignedDuration = now.duration_since(self.now);
+        self.now = now;
+        for job in self.jobs.values_mut() {
+            job.shift(by.as_secs());
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        let version = self.next_version();
+        if let Some(mut job) = self.jobs.remove(name) {
+            job.version = version;
+            self.events.push(Event::JobGone(job));
+        }
+    }
+
+    fn changed(&mut self, name: &str) {
+        let version = self.next_version();
+        if let Some(job) = self.jobs.get_mut(name) {
+            job.version = version;
+            self.events.push(Event::JobChanged(job.clone()));
+        }
+    }
+
+    fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    fn wrote(&mut self) -> Result<(), Crashed> {
+        let Some(left) = &mut self.writes_until_crash else { return Ok(()) };
+        *left = left.saturating_sub(1);
+        if *left > 0 {
+            return Ok(());
+        }
+        self.writes_until_crash = None;
+        Err(Crashed)
+    }
+}
+
+/// What the API server has against a Job.
+pub fn validate(body: &Value) -> Result<(), String> {
+    let containers =
+        body.pointer("/spec/template/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_valid = containers.iter().all(|it| it["image"].as_str().is_some_and(|image| !image.is_empty()));
+    if is_valid { Ok(()) } else { Err("spec.template.spec.containers[0].image: Required value".into()) }
+}

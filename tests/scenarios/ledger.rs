@@ -1,0 +1,66 @@
+//! What was told of every slot, from the first look to the last: status holds only the newest.
+
+use punctual::decide::Snapshot;
+use punctual::decide::plan::Plan;
+use punctual::report::happened::{Happened, StartEnd};
+use punctual::time::{Slot, Trigger};
+
+/// What became of one slot, or of a range of slots.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub first: Slot,
+    pub last: Slot,
+    pub count: Option<u64>,
+    pub what: String,
+}
+
+/// One version of the trigger, and from when it decided slots.
+#[derive(Clone, Debug)]
+pub struct Era {
+    pub hash: String,
+    pub since: Slot,
+    pub trigger: Option<Trigger>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    pub told: Vec<Told>,
+    pub eras: Vec<Era>,
+    /// The reasons of the Events, in their order.
+    pub events: Vec<String>,
+    /// Events, with their notes, not yet in the log.
+    pub news: Vec<String>,
+}
+
+impl Ledger {
+    /// Takes in a round whose status was stored.
+    pub fn record(&mut self, snapshot: &Snapshot, plan: &Plan, happened: &Happened) {
+        for settled in &plan.settled {
+            self.tell(settled.first, settled.last, settled.count, &settled.outcome);
+        }
+        for adopted in plan.adopted.iter().filter(|it| !it.late_create) {
+            self.tell(adopted.slot, adopted.slot, Some(1), "Started");
+        }
+        for (start, end) in &happened.starts {
+            match end {
+                StartEnd::Created { .. } | StartEnd::FoundOurs(_) => {
+                    self.tell(start.slot, start.slot, Some(1), "Started")
+                }
+                StartEnd::NameTaken | StartEnd::Refused { .. } => {
+                    self.tell(start.slot, start.slot, Some(1), "FailedToCreate")
+                }
+                StartEnd::Blocked { .. } => {}
+            }
+        }
+        if let Some(epoch) = &plan.memory.epoch
+            && self.eras.last().is_none_or(|era| era.hash != epoch.hash)
+        {
+            let trigger = snapshot.spec.as_ref().ok().map(|it| it.trigger.clone());
+            self.eras.push(Era { hash: epoch.hash.clone(), since: Slot::floor(epoch.since.0), trigger });
+        }
+    }
+
+    fn tell(&mut self, first: Slot, last: Slot, count: Option<u64>, what: impl ToString) {
+        self.told.push(Told { first, last, count, what: what.to_string() });
+    }
+}

@@ -1,0 +1,247 @@
+//! The operator of the model: the rounds of a reconcile, as the real one goes through them, with
+//! the real store, gather, decide and report.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use punctual::decide::plan::{Look, Plan, Start, StopHow};
+use punctual::decide::{Snapshot, WAITING_SECONDS, decide};
+use punctual::gather::{Circumstances, Recall, gather};
+use punctual::report::happened::{Happened, StartEnd, TemplateVerdict};
+use punctual::report::report;
+use punctual::store::{Key, Store};
+use serde_json::Value;
+
+use crate::cluster::{Answer, Cluster, Crashed, Creates, Event, NAME, NAMESPACE, validate};
+use crate::ledger::Ledger;
+
+/// As many rounds as the real reconcile goes.
+const ROUNDS: usize = 8;
+/// No Job of ours is removed before this age.
+pub const FENCE_SECONDS: i64 = 120;
+
+pub struct Operator {
+    store: Store,
+    recall: Recall,
+    /// When it wants to look again.
+    pub wake: Option<Timestamp>,
+    /// Why it does not believe its clock, if it does not.
+    pub clock_skew: Option<String>,
+}
+
+impl Operator {
+    /// One that has just begun to lead: it knows what a list shows.
+    pub fn start(cluster: &Cluster) -> Self {
+        let store = Store::default();
+        for job in cluster.jobs.values() {
+            store.put_job(&job.observed());
+        }
+        Self { store, recall: Recall::default(), wake: Some(cluster.now), clock_skew: None }
+    }
+
+    /// Takes in what a watch tells.
+    pub fn hear(&self, event: &Event) {
+        match event {
+            Event::JobChanged(job) => drop(self.store.put_job(&job.observed())),
+            Event::JobGone(job) => drop(self.store.remove_job(&job.observed())),
+        }
+    }
+
+    /// One reconcile.
+    pub fn look(&mut self, cluster: &mut Cluster, ledger: &mut Ledger) -> Result<(), Crashed> {
+        for _ in 0..ROUNDS {
+            let Some(mut snapshot) = self.gather(cluster) else {
+                self.wake = None;
+                return Ok(());
+            };
+            let plan = self.plan(cluster, &mut snapshot);
+            let happened = self.perform(cluster, &snapshot, &plan)?;
+            if !self.round_off(cluster, ledger, &snapshot, &plan, &happened)? {
+                // While it does not believe its clock it asks again every second.
+                let doubt = self.clock_skew.is_some().then(|| cluster.now + SignedDuration::from_secs(1));
+                self.wake = doubt.or(plan.wake);
+                return Ok(());
+            }
+        }
+        panic_with("a Schedule does not come to rest", &cluster.schedule.status)
+    }
+
+    /// What it would do if it looked once more, having just done so.
+    pub fn would_do(&mut self, cluster: &Cluster) -> Option<String> {
+        let mut snapshot = self.gather(cluster)?;
+        let plan = self.plan(cluster, &mut snapshot);
+        if snapshot.schedule.deleting {
+            return None;
+        }
+        let reported = report(&snapshot, &plan, &Happened::default());
+        let (before, after) = (&cluster.schedule.status, to_value(&reported.status));
+        let acts = plan.starts.len()
+            + plan.stops.len()
+            + plan.removals.len()
+            + plan.ttls.len()
+            + usize::from(plan.try_template);
+        (*before != after || acts > 0)
+            .then(|| format!("{acts} acts, and status changes\nfrom {before}\nto   {after}\n{plan:?}"))
+    }
+
+    fn gather(&mut self, cluster: &Cluster) -> Option<Snapshot> {
+        self.store.put_schedule(cluster.observed_schedule());
+        let circumstances =
+            Circumstances { now: cluster.now, clock_skew: self.clock_skew.clone(), fence_seconds: FENCE_SECONDS };
+        let (mut snapshot, _) =
+            gather(&self.store, &key(), &mut self.recall, circumstances).expect("a readable status")?;
+        self.ask_unready(cluster, &mut snapshot);
+        Some(snapshot)
+    }
+
+    fn ask_unready(&mut self, cluster: &Cluster, snapshot: &mut Snapshot) {
+        let is_long = |since: Timestamp| snapshot.now.duration_since(since).as_secs() >= WAITING_SECONDS;
+        let active = snapshot.status.iter().flat_map(|it| &it.active).filter(|it| is_long(it.start_time.0));
+        let unready =
+            active.filter(|run| snapshot.jobs.iter().any(|job| job.uid == run.job_uid && job.has_no_pod_to_show()));
+        let causes: BTreeMap<String, String> = unready
+            .filter_map(|run| {
+                let cause = cluster.jobs.get(&run.job_name)?.behavior.never_ready.clone()?;
+                Some((run.job_uid.clone(), cause))
+            })
+            .collect();
+        snapshot.waiting = causes;
+    }
+
+    fn plan(&self, cluster: &Cluster, snapshot: &mut Snapshot) -> Plan {
+        for _ in 0..ROUNDS {
+            let plan = decide(snapshot);
+            let unread = if plan.starts.is_empty() { plan.unread.as_slice() } else { &[] };
+            if plan.look.is_empty() && unread.is_empty() {
+                return plan;
+            }
+            for look in plan.look.iter().chain(unread) {
+                self.look_live(cluster, snapshot, look);
+            }
+            snapshot.jobs = self.store.jobs(&snapshot.schedule.uid);
+        }
+        panic_with("a decision asks for one look after another", &cluster.schedule.status)
+    }
+
+    fn look_live(&self, cluster: &Cluster, snapshot: &mut Snapshot, look: &Look) {
+        match look {
+            Look::Job(name) => {
+                match cluster.jobs.get(name) {
+                    Some(job) => drop(self.store.put_job(&job.observed())),
+                    None => self.store.lose_job(NAMESPACE, name),
+                }
+                snapshot.looked.insert(name.clone());
+            }
+            Look::Pods(name, uid) => {
+                let job = cluster.jobs.get(name).filter(|job| job.uid == *uid);
+                let evidence = job.map(crate::job::Job::evidence).unwrap_or_default();
+                snapshot.evidence.insert(uid.clone(), evidence);
+            }
+        }
+    }
+
+    fn perform(&self, cluster: &mut Cluster, snapshot: &Snapshot, plan: &Plan) -> Result<Happened, Crashed> {
+        let mut happened = Happened::default();
+        for start in &plan.starts {
+            let end = self.create(cluster, start)?;
+            happened.starts.push((start.clone(), end));
+        }
+        if !happened.starts.is_empty() {
+            return Ok(happened);
+        }
+        for stop in &plan.stops {
+            match stop.how {
+                StopHow::Suspend => cluster.suspend(&stop.job_name)?,
+                StopHow::Delete => cluster.delete_foreground(&stop.job_name)?,
+            }
+        }
+        for removal in &plan.removals {
+            cluster.delete_background(&removal.job_name)?;
+        }
+        for ttl in &plan.ttls {
+            cluster.set_ttl(&ttl.job_name, ttl.seconds)?;
+        }
+        // An answer to our own write is seen at once, however far the watch lags behind.
+        for name in plan.stops.iter().map(|it| &it.job_name).chain(plan.ttls.iter().map(|it| &it.job_name)) {
+            if let Some(job) = cluster.jobs.get(name) {
+                self.store.put_job(&job.observed());
+            }
+        }
+        happened.template = plan.try_template.then(|| try_template(cluster, snapshot));
+        Ok(happened)
+    }
+
+    fn create(&self, cluster: &mut Cluster, start: &Start) -> Result<StartEnd, Crashed> {
+        Ok(match cluster.create(&start.job)? {
+            Answer::Created(job) => {
+                self.store.put_job(&job.observed());
+                StartEnd::Created { job_uid: job.uid, created: job.created }
+            }
+            Answer::AlreadyExists(job) => {
+                self.store.put_job(&job.observed());
+                job.observed().view().map_or(StartEnd::NameTaken, StartEnd::FoundOurs)
+            }
+            Answer::Invalid(message) => StartEnd::Refused { message },
+            Answer::Blocked(reason, message) => StartEnd::Blocked { reason, message },
+        })
+    }
+
+    fn round_off(
+        &mut self,
+        cluster: &mut Cluster,
+        ledger: &mut Ledger,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        happened: &Happened,
+    ) -> Result<bool, Crashed> {
+        if happened.starts.iter().any(|(_, end)| matches!(end, StartEnd::Blocked { .. })) {
+            self.recall.last_refusal = Some(snapshot.now);
+        }
+        if happened.template.is_some() {
+            self.recall.template_tried = Some(snapshot.schedule.generation);
+        }
+        if snapshot.schedule.deleting || (snapshot.clock_skew.is_some() && snapshot.status.is_none()) {
+            return Ok(false);
+        }
+        let report = report(snapshot, plan, happened);
+        let new = to_value(&report.status);
+        let refused = happened.starts.iter().any(|(_, end)| matches!(end, StartEnd::Blocked { .. }));
+        let is_to_go_on = refused || !plan.unread.is_empty();
+        if snapshot.status.as_ref().map(to_value).as_ref() == Some(&new) {
+            return Ok(is_to_go_on);
+        }
+        // The write is there, whether or not we live to see it.
+        ledger.record(snapshot, plan, happened);
+        let written = cluster.write_status(new);
+        for notice in report.notices.iter().filter(|_| written.is_ok()) {
+            ledger.events.push(notice.reason.clone());
+            ledger.news.push(format!("{}: {}", notice.reason, notice.note));
+        }
+        self.recall.floor = self.recall.floor.max(plan.memory.mark);
+        written.map(|()| true)
+    }
+}
+
+fn try_template(cluster: &Cluster, snapshot: &Snapshot) -> TemplateVerdict {
+    let Ok(accepted) = &snapshot.spec else { return TemplateVerdict::Unknown };
+    if cluster.creates != Creates::Accepted {
+        return TemplateVerdict::Unknown;
+    }
+    match validate(&accepted.spec.job_template.0) {
+        Ok(()) => TemplateVerdict::Accepted,
+        Err(message) => TemplateVerdict::Invalid { message },
+    }
+}
+
+fn key() -> Key {
+    Key { namespace: NAMESPACE.into(), name: NAME.into() }
+}
+
+fn to_value(status: &punctual::api::ScheduleStatus) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
+}
+
+#[expect(clippy::panic, reason = "a test fails so")]
+fn panic_with(what: &str, status: &Value) -> ! {
+    panic!("{what}: {status:#}")
+}

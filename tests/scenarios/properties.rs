@@ -1,0 +1,220 @@
+//! Random stories, held against the promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use punctual::api::Duration;
+use punctual::api::ScheduleStatus;
+use punctual::time::{Search, Slot};
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, Creates};
+use crate::job::Behavior;
+use crate::times::Times;
+use crate::world::World;
+
+const BEGIN: &str = "2026-06-01T10:00:00Z";
+
+/// What happens after some time has passed.
+#[derive(Clone, Debug)]
+enum Act {
+    StopOperator,
+    StartOperator,
+    CrashAfter(u32),
+    Pause(bool),
+    EditTrigger(Value),
+    EditOther,
+    Creates(Creates),
+    DeleteAJob,
+    HoldJobWatch(bool),
+}
+
+fn trigger() -> impl Strategy<Value = Value> {
+    let interval =
+        |every: &str| json!({"interval": {"every": every, "startTime": "2026-06-01T00:00:00Z"}, "cron": null});
+    let cron = |text: &str| json!({"cron": text, "interval": null});
+    prop::sample::select(vec![
+        interval("4s"),
+        interval("15s"),
+        interval("45s"),
+        cron("* * * * *"),
+        cron("*/3 * * * *"),
+        cron("*/10 * * * *"),
+    ])
+}
+
+fn spec() -> impl Strategy<Value = Value> {
+    let deadline = prop::sample::select(vec![Value::Null, json!("3s"), json!("90s"), json!("5m")]);
+    let catch_up = prop::sample::select(vec!["None", "Latest", "Earliest", "All"]);
+    let concurrency = prop::sample::select(vec!["Allow", "Forbid", "Replace"]);
+    (trigger(), deadline, catch_up, concurrency, 0..3, 0..3).prop_map(|(trigger, deadline, catch_up, concurrency, succeeded, failed)| {
+        let template = json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}});
+        let trigger = trigger.as_object().into_iter().flatten().filter(|it| !it.1.is_null());
+        json!({
+            "trigger": trigger.map(|(key, value)| (key.clone(), value.clone())).collect::<serde_json::Map<_, _>>(),
+            "startingDeadline": deadline, "catchUp": {"policy": catch_up}, "concurrency": {"policy": concurrency},
+            "successfulJobsHistoryLimit": succeeded, "failedJobsHistoryLimit": failed, "resultTTL": "1d", "jobTemplate": template,
+        })
+    })
+}
+
+fn behavior() -> impl Strategy<Value = Behavior> {
+    let seconds = |choices: &[u64]| prop::sample::select(choices.to_vec()).prop_map(Duration::from_seconds);
+    (seconds(&[1, 20, 70, 400]), 0..2, seconds(&[0, 0, 15, 150])).prop_map(|(takes, exit_code, stops_in)| Behavior {
+        takes,
+        exit_code,
+        stops_in,
+        ..Behavior::default()
+    })
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let creates = [Creates::Accepted, Creates::QuotaExceeded, Creates::Unanswered, Creates::UnansweredButCreated];
+    prop_oneof![
+        1 => Just(Act::StopOperator),
+        3 => Just(Act::StartOperator),
+        2 => (1..5_u32).prop_map(Act::CrashAfter),
+        2 => any::<bool>().prop_map(Act::Pause),
+        1 => trigger().prop_map(Act::EditTrigger),
+        1 => Just(Act::EditOther),
+        2 => prop::sample::select(creates.to_vec()).prop_map(Act::Creates),
+        1 => Just(Act::DeleteAJob),
+        1 => any::<bool>().prop_map(Act::HoldJobWatch),
+    ]
+}
+
+fn history() -> impl Strategy<Value = Vec<(i64, Act)>> {
+    prop::collection::vec((prop_oneof![0..10_i64, 0..100_i64], act()), 1..14)
+}
+
+impl Act {
+    fn take(&self, world: &mut World) {
+        match self {
+            Self::StopOperator if world.is_up() => world.stop_operator(),
+            Self::StartOperator if !world.is_up() => world.start_operator(),
+            Self::StopOperator | Self::StartOperator => {}
+            Self::CrashAfter(writes) => world.crash_after(*writes),
+            Self::Pause(paused) => world.edit(&json!({"paused": paused})),
+            Self::EditTrigger(trigger) => world.edit(&json!({"trigger": trigger})),
+            Self::EditOther => world.edit(&json!({"resultLimit": 7})),
+            Self::Creates(creates) => world.cluster.creates = *creates,
+            Self::DeleteAJob => {
+                let at_work = world.cluster.jobs.values().find(|job| job.is_at_work()).and_then(crate::job::Job::slot);
+                at_work.into_iter().for_each(|slot| world.delete_job(slot));
+            }
+            Self::HoldJobWatch(hold) => world.hold_job_watch(*hold),
+        }
+    }
+}
+
+/// Plays a history, and then lets everything come to its end.
+fn play(spec: Value, behavior: Behavior, history: &[(i64, Act)]) -> World {
+    let begin: Timestamp = BEGIN.parse().expect("a time");
+    let mut world =
+        World::new(Cluster::new(begin, spec, behavior, BTreeMap::new()), Times::on("2026-06-01").expect("a date"));
+    let pass =
+        |world: &mut World, seconds: i64| world.run_until(world.cluster.now + SignedDuration::from_secs(seconds));
+    for (seconds, act) in history {
+        pass(&mut world, *seconds);
+        act.take(&mut world);
+        pass(&mut world, 0);
+    }
+    world.cluster.writes_until_crash = None;
+    pass(&mut world, 0);
+    let end = [Act::HoldJobWatch(false), Act::Creates(Creates::Accepted), Act::Pause(false), Act::StartOperator];
+    end.iter().for_each(|act| act.take(&mut world));
+    pass(&mut world, 310);
+    world
+}
+
+/// Every slot from the first mark to the last was told of exactly once, or still waits. Of an old
+/// trigger's last slots nobody can tell how many there were: the range that says so is enough.
+fn check_every_slot_is_told(world: &World) -> Result<(), TestCaseError> {
+    let status: ScheduleStatus = serde_json::from_value(world.cluster.schedule.status.clone()).expect("a status");
+    let mark = Slot::floor(status.decided_through.expect("a mark").0);
+    let waiting: BTreeSet<Slot> = status.pending.iter().map(|it| Slot::floor(it.slot_time.0)).collect();
+    let eras = &world.ledger.eras;
+    for (index, era) in eras.iter().enumerate() {
+        let Some(trigger) = &era.trigger else { continue };
+        let through = eras.get(index + 1).map_or(mark, |next| next.since);
+        for slot in trigger.between(era.since, through, 100_000) {
+            let told: Vec<_> = world.ledger.told.iter().filter(|it| it.first <= slot && slot <= it.last).collect();
+            let exactly = told.iter().filter(|it| it.count.is_some()).count() + usize::from(waiting.contains(&slot));
+            let is_told = exactly == 1 || (exactly == 0 && !told.is_empty());
+            let words: Vec<&str> = told.iter().map(|it| it.what.as_str()).collect();
+            prop_assert!(is_told, "{}: {words:?}\n{}", slot.timestamp(), world.log.join("\n"));
+        }
+        if let (true, Search::Slot(next)) = (index + 1 == eras.len(), trigger.next(mark)) {
+            prop_assert!(
+                next > Slot::floor(world.cluster.now),
+                "{} is not decided\n{}",
+                next.timestamp(),
+                world.log.join("\n")
+            );
+        }
+    }
+    Ok(())
+}
+
+fn check_starts(world: &World) -> Result<(), TestCaseError> {
+    let mut seen = BTreeSet::new();
+    for (slot, at, name) in &world.cluster.created {
+        let slot = slot.expect("all Jobs are ours");
+        prop_assert!(seen.insert(slot), "{name} was created twice\n{}", world.log.join("\n"));
+        let era = world.ledger.eras.iter().rev().find(|era| era.since.timestamp() < *at);
+        prop_assert!(
+            era.is_none_or(|era| slot > era.since),
+            "{name} is from before its epoch\n{}",
+            world.log.join("\n")
+        );
+        prop_assert!(slot.timestamp() <= *at, "{name} started too early\n{}", world.log.join("\n"));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_keeps_the_promises(spec in spec(), behavior in behavior(), history in history()) {
+        let policy = spec["concurrency"]["policy"].clone();
+        let world = play(spec, behavior, &history);
+        prop_assert!(world.complaints.is_empty(), "{}\n{}", world.log.join("\n"), world.complaints.join("\n"));
+        check_starts(&world)?;
+        check_every_slot_is_told(&world)?;
+        if policy != "Allow" {
+            prop_assert!(world.most_at_work <= 1, "{} at once\n{}", world.most_at_work, world.log.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn status_stays_small_whatever_users_write() {
+    let begin: Timestamp = BEGIN.parse().expect("a time");
+    let spec = json!({
+        "trigger": {"interval": {"every": "10s"}}, "concurrency": {"policy": "Allow"},
+        "resultTTL": "1d", "resultLimit": 50, "failedResultLimit": 50,
+        "jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}},
+    });
+    let mut world = World::new(
+        Cluster::new(begin, spec, Behavior::default(), BTreeMap::new()),
+        Times::on("2026-06-01").expect("a date"),
+    );
+    let nasty = "\"\\\n".repeat(1000);
+    for (seconds, behavior) in [
+        (600, Behavior { message: nasty.clone(), ..Behavior::default() }),
+        (600, Behavior { message: nasty.clone(), exit_code: 1, ..Behavior::default() }),
+        (1200, Behavior { never_ready: Some(nasty), ..Behavior::default() }),
+    ] {
+        world.cluster.behavior = behavior;
+        world.run_until(world.cluster.now + SignedDuration::from_secs(seconds));
+    }
+    assert_eq!(world.most_at_work, 100);
+    assert!(world.complaints.is_empty(), "{:?}", world.complaints.first());
+}
+
+/// Enough for every run of the suite; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(64)
+}

@@ -1,0 +1,109 @@
+//! What there is to see at one instant, in the words in which stories expect it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use punctual::api::ScheduleStatus;
+use punctual::api::status::{RunResult, SlotOutcome};
+
+use crate::times::Times;
+use crate::world::World;
+
+/// By what it is called in `expect`.
+pub type Seen = BTreeMap<&'static str, Vec<String>>;
+
+pub fn seen(world: &World) -> Seen {
+    let times = &world.times;
+    let status: ScheduleStatus =
+        serde_json::from_value(world.cluster.schedule.status.clone()).expect("a readable status");
+    let mut seen = Seen::new();
+    of_status(&mut seen, times, &status);
+    let start = |(slot, at, name): &(Option<punctual::time::Slot>, jiff::Timestamp, String)| {
+        let slot = slot.map_or_else(|| name.clone(), |slot| times.show(slot.timestamp()));
+        format!("{slot} at {}", times.show(*at))
+    };
+    seen.insert("starts", world.cluster.created.iter().map(start).collect());
+    seen.insert("startedJobs", world.cluster.created.iter().map(|(_, _, name)| name.clone()).collect());
+    let mut jobs: Vec<_> = world.cluster.jobs.values().collect();
+    jobs.sort_by_key(|job| job.slot());
+    let job = |job: &&crate::job::Job| {
+        let slot = job.slot().map_or_else(|| job.name.clone(), |slot| times.show(slot.timestamp()));
+        format!("{slot} {}", job.word())
+    };
+    seen.insert("jobs", jobs.iter().map(job).collect());
+    seen.insert("events", world.ledger.events.clone());
+    seen.insert("wake", world.wake().map(|at| times.show(at)).into_iter().collect());
+    seen
+}
+
+fn of_status(seen: &mut Seen, times: &Times, status: &ScheduleStatus) {
+    let show = |time: &Time| times.show(time.0);
+    let shown = |time: &Option<Time>| time.iter().map(show).collect();
+    let bracketed = |text: &Option<String>| text.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+    seen.insert("outcomes", status.outcomes.iter().map(|it| outcome(times, it)).collect());
+    seen.insert("results", status.results.iter().map(|it| result(times, it)).collect());
+    let pending = status.pending.iter();
+    let pending = pending.map(|it| {
+        format!("{} {} since {}{}", show(&it.slot_time), it.why.as_str(), show(&it.since), bracketed(&it.reason))
+    });
+    seen.insert("pending", pending.collect());
+    let active = status.active.iter();
+    let active =
+        active.map(|it| format!("{} {} since {}", show(&it.slot_time), it.state.as_str(), show(&it.start_time)));
+    seen.insert("active", active.collect());
+    let resume = status.last_resume.iter();
+    let resume = resume
+        .map(|it| format!("{} missed {} started {} dropped {}", show(&it.time), it.missed, it.started, it.dropped));
+    seen.insert("lastResume", resume.collect());
+    let last_slot = status.last_slot.iter();
+    seen.insert(
+        "lastSlot",
+        last_slot.map(|it| format!("{} {}{}", show(&it.slot_time), it.outcome, bracketed(&it.reason))).collect(),
+    );
+    let last_run = status.last_run.iter().map(|it| {
+        let exit = it.exit_code.map(|code| format!(" exit {code}")).unwrap_or_default();
+        let message = it.message.as_ref().map(|text| format!(" {text:?}")).unwrap_or_default();
+        format!("{} {}{exit}{message} ended {}", show(&it.slot_time), it.outcome, show(&it.completion_time))
+    });
+    seen.insert("lastRun", last_run.collect());
+    seen.insert("state", status.state.clone().into_iter().collect());
+    seen.insert("mark", shown(&status.decided_through));
+    seen.insert("next", shown(&status.next_slot_time));
+    seen.insert("epoch", status.epoch.iter().map(|it| show(&it.since)).collect());
+    seen.insert("lastScheduleTime", shown(&status.last_schedule_time));
+    seen.insert("lastSuccessfulTime", shown(&status.last_successful_time));
+    seen.insert("pauses", status.pauses.iter().map(|it| format!("{} since {}", it.source, show(&it.since))).collect());
+    let conditions = status.conditions.iter().map(|it| format!("{}: {} {}", it.type_, it.status, it.reason));
+    seen.insert("conditions", conditions.collect());
+    let counted = |counts: &BTreeMap<String, i64>| {
+        counts.iter().filter(|it| *it.1 != 0).map(|(word, count)| format!("{word}: {count}")).collect()
+    };
+    seen.insert("slots", counted(&status.counts.slots));
+    seen.insert("runs", counted(&status.counts.runs));
+    seen.insert("resultsDropped", vec![status.counts.results_dropped.to_string()]);
+    seen.insert("trigger", status.trigger.clone().into_iter().collect());
+}
+
+fn outcome(times: &Times, entry: &SlotOutcome) -> String {
+    let mut text = times.show(entry.slot_time.0);
+    if let Some(last) = &entry.last_slot_time {
+        let count = entry.count.map_or_else(|| "any".into(), |count| count.to_string());
+        text += &format!(" to {} ({count})", times.show(last.0));
+    }
+    text += &format!(" {}", entry.outcome);
+    if let Some(reason) = &entry.reason {
+        text += &format!(" ({reason})");
+    }
+    if let Some(into) = &entry.into {
+        text += &format!(" into {}", times.show(into.0));
+    }
+    text
+}
+
+fn result(times: &Times, result: &RunResult) -> String {
+    let exit = result.exit_code.map(|code| format!(" exit {code}")).unwrap_or_default();
+    let reason = result.reason.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+    let message = result.message.as_ref().map(|text| format!(" {text:?}")).unwrap_or_default();
+    let (slot, expires) = (times.show(result.slot_time.0), times.show(result.expiration_time.0));
+    format!("{slot} {}{reason}{exit}{message} until {expires}", result.outcome)
+}

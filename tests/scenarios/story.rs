@@ -1,0 +1,261 @@
+//! A story as it is written, and how it is played.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use punctual::time::Slot;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, Creates};
+use crate::job::Behavior;
+use crate::seen::{Seen, seen};
+use crate::times::Times;
+use crate::world::World;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Story {
+    /// The one idea.
+    title: String,
+    given: Given,
+    when: Vec<Step>,
+    /// What is to be seen after the last step: see [`crate::seen`].
+    expect: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Given {
+    /// The date of times that have none.
+    date: String,
+    created: String,
+    /// When the operator begins to lead; from the start, if absent.
+    first_seen: Option<String>,
+    /// As a user writes it; a Job template is added if there is none.
+    spec: Value,
+    /// More than 1 when it was edited before it was seen.
+    generation: Option<i64>,
+    /// A status that was copied from another Schedule.
+    #[serde(default)]
+    status: Value,
+    /// What Jobs do.
+    #[serde(default)]
+    jobs: Behavior,
+    /// What the Jobs of certain slots do instead.
+    #[serde(default)]
+    jobs_of: BTreeMap<String, Behavior>,
+}
+
+/// What happens at one time. `at` alone lets time pass until then.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Step {
+    at: String,
+    /// A merge patch of the spec.
+    edit: Option<Value>,
+    operator: Option<Power>,
+    /// The operator dies right after its so manieth write from here.
+    crash_after_writes: Option<u32>,
+    /// What becomes of creates of Jobs from here on.
+    creates: Option<Creates>,
+    delete_job: Option<String>,
+    delete_schedule: bool,
+    keep_status: bool,
+    restore_status: bool,
+    wipe_status: bool,
+    late_create: Option<String>,
+    foreign_job: Option<String>,
+    set_clocks: Option<String>,
+    clock_skew: Option<String>,
+    job_watch: Option<Watch>,
+    /// What is to be seen then.
+    expect: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Power {
+    Up,
+    Down,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Watch {
+    LagsBehind,
+    CatchesUp,
+}
+
+impl Story {
+    pub fn read(text: &str) -> Result<Self, String> {
+        serde_saphyr::from_str(text).map_err(|error| format!("not a story: {error}"))
+    }
+
+    /// Plays it. What differs from what is expected is told together with what happened.
+    pub fn play(&self) -> Result<(), String> {
+        let mut world = self.begin()?;
+        for step in &self.when {
+            let at = world.times.read(&step.at)?;
+            assert!(at >= world.cluster.now, "{}: a step at {} comes too late", self.title, step.at);
+            world.run_until(at);
+            step.take(&mut world)?;
+            world.run_until(at);
+            if let Some(expected) = &step.expect {
+                self.compare(expected, &world)?;
+            }
+        }
+        self.compare(&self.expect, &world)?;
+        let complaints = world.complaints.join("\n");
+        if complaints.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{}\n{}\n{complaints}", self.title, world.log.join("\n")))
+        }
+    }
+
+    fn begin(&self) -> Result<World, String> {
+        let given = &self.given;
+        let times = Times::on(&given.date)?;
+        let mut spec = given.spec.clone();
+        if spec.get("jobTemplate").is_none() {
+            spec["jobTemplate"] =
+                json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}});
+        }
+        let slot = |(text, behavior): (&String, &Behavior)| {
+            Ok::<_, String>((Slot::floor(times.read(text)?), behavior.clone()))
+        };
+        let behaviors = given.jobs_of.iter().map(slot).collect::<Result<_, _>>()?;
+        let mut cluster = Cluster::new(times.read(&given.created)?, spec, given.jobs.clone(), behaviors);
+        cluster.schedule.generation = given.generation.unwrap_or(1);
+        if !given.status.is_null() {
+            cluster.schedule.status = given.status.clone();
+        }
+        let mut world = World::new(cluster, times);
+        if let Some(first_seen) = &given.first_seen {
+            world.stop_operator();
+            world.run_until(times.read(first_seen)?);
+            world.start_operator();
+        }
+        Ok(world)
+    }
+
+    fn compare(&self, expected: &BTreeMap<String, Value>, world: &World) -> Result<(), String> {
+        let seen = seen(world);
+        let now = world.times.show(world.cluster.now);
+        let mut differences = String::new();
+        for (what, value) in expected {
+            differences += &difference(what, &lines(value), &seen)?;
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(format!("{}\n{}\nexpected (-) and seen (+) at {now}:\n{differences}", self.title, world.log.join("\n")))
+    }
+}
+
+impl Step {
+    fn take(&self, world: &mut World) -> Result<(), String> {
+        let times = world.times;
+        let slot = |text: &String| times.read(text).map(Slot::floor);
+        match self.operator {
+            Some(Power::Down) => world.stop_operator(),
+            Some(Power::Up) => world.start_operator(),
+            None => {}
+        }
+        match self.job_watch {
+            Some(Watch::LagsBehind) => world.hold_job_watch(true),
+            Some(Watch::CatchesUp) => world.hold_job_watch(false),
+            None => {}
+        }
+        if let Some(creates) = self.creates {
+            world.cluster.creates = creates;
+        }
+        if let Some(writes) = self.crash_after_writes {
+            world.crash_after(writes);
+        }
+        self.edit.iter().for_each(|patch| world.edit(patch));
+        self.delete_job.iter().try_for_each(|text| slot(text).map(|slot| world.delete_job(slot)))?;
+        self.late_create.iter().try_for_each(|text| slot(text).map(|slot| world.late_create(slot)))?;
+        self.foreign_job.iter().try_for_each(|text| slot(text).map(|slot| world.foreign_job(slot)))?;
+        self.clock_skew.iter().for_each(|why| world.doubt_clock(Some(why.clone()).filter(|it| it != "none")));
+        self.set_clocks.iter().try_for_each(|text| times.read(text).map(|now: Timestamp| world.set_clocks(now)))?;
+        if self.delete_schedule {
+            world.delete_schedule();
+        }
+        if self.keep_status {
+            world.keep_status();
+        }
+        if self.restore_status {
+            world.restore_status();
+        }
+        if self.wipe_status {
+            world.wipe_status();
+        }
+        Ok(())
+    }
+}
+
+/// What is expected, a line each.
+fn lines(value: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(values) => values.iter().map(text).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| format!("{key}: {}", text(value))).collect(),
+        other => vec![text(other)],
+    }
+}
+
+fn difference(what: &str, expected: &[String], seen: &Seen) -> Result<String, String> {
+    let found = seen.get(what).ok_or_else(|| format!("nobody can see {what:?}: there is {:?}", seen.keys()))?;
+    let found = if what == "conditions" { conditions_asked_for(expected, found) } else { found.clone() };
+    if expected == found {
+        return Ok(String::new());
+    }
+    let mut text = format!("{what}:\n");
+    for (sign, line) in diff(expected, &found) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{sign} - {line}");
+    }
+    Ok(text)
+}
+
+/// Of the conditions only those asked for count, in the order asked for.
+fn conditions_asked_for(expected: &[String], found: &[String]) -> Vec<String> {
+    let type_ = |line: &String| line.split(':').next().unwrap_or_default().to_owned();
+    let of = |type_: String| {
+        found.iter().find(|it| it.starts_with(&format!("{type_}:"))).cloned().unwrap_or(format!("{type_}: absent"))
+    };
+    expected.iter().map(|it| of(type_(it))).collect()
+}
+
+/// The lines both have in common, from their longest common sequence, and the others.
+fn diff(expected: &[String], found: &[String]) -> Vec<(char, String)> {
+    let (rows, columns) = (expected.len(), found.len());
+    let mut common = vec![vec![0_usize; columns + 1]; rows + 1];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            common[row][column] = if expected[row] == found[column] {
+                common[row + 1][column + 1] + 1
+            } else {
+                common[row + 1][column].max(common[row][column + 1])
+            };
+        }
+    }
+    let (mut row, mut column, mut lines) = (0, 0, Vec::new());
+    while row < rows || column < columns {
+        if row < rows && column < columns && expected[row] == found[column] {
+            lines.push((' ', expected[row].clone()));
+            (row, column) = (row + 1, column + 1);
+        } else if column == columns || (row < rows && common[row + 1][column] >= common[row][column + 1]) {
+            lines.push(('-', expected[row].clone()));
+            row += 1;
+        } else {
+            lines.push(('+', found[column].clone()));
+            column += 1;
+        }
+    }
+    lines
+}

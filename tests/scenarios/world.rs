@@ -1,0 +1,276 @@
+//! The world of one story: virtual time, a cluster, an operator, and what users do to them.
+
+use jiff::Timestamp;
+use punctual::decide::{job, naming};
+use punctual::report::budget::MAX_BYTES;
+use punctual::time::Slot;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, Event, NAME};
+use crate::ledger::Ledger;
+use crate::operator::Operator;
+use crate::times::Times;
+
+/// Looks at one instant. More would mean that the operator never comes to rest.
+const LOOKS_AT_ONCE: usize = 60;
+
+pub struct World {
+    pub cluster: Cluster,
+    pub ledger: Ledger,
+    pub times: Times,
+    /// What happened, in the order of time.
+    pub log: Vec<String>,
+    /// What must never be, and was.
+    pub complaints: Vec<String>,
+    /// The most Jobs that ever worked at once.
+    pub most_at_work: usize,
+    operator: Option<Operator>,
+    /// Events the operator has not been told, because its watch lags behind.
+    untold: Vec<Event>,
+    job_watch_flows: bool,
+    is_dirty: bool,
+    kept_status: Value,
+}
+
+impl World {
+    pub fn new(cluster: Cluster, times: Times) -> Self {
+        let operator = Some(Operator::start(&cluster));
+        let mut world = Self {
+            cluster,
+            ledger: Ledger::default(),
+            times,
+            log: Vec::new(),
+            complaints: Vec::new(),
+            most_at_work: 0,
+            operator,
+            untold: Vec::new(),
+            job_watch_flows: true,
+            is_dirty: true,
+            kept_status: Value::Null,
+        };
+        world.tell("the Schedule is created".into());
+        world
+    }
+
+    /// Lets time pass, and everything happen that happens by itself until then.
+    pub fn run_until(&mut self, end: Timestamp) {
+        self.settle();
+        while let Some(next) = self.next_instant().filter(|at| *at <= end) {
+            self.cluster.now = next;
+            self.settle();
+        }
+        self.cluster.now = self.cluster.now.max(end);
+        self.settle();
+        self.check_rest();
+    }
+
+    fn next_instant(&self) -> Option<Timestamp> {
+        let wake = self.operator.as_ref().and_then(|it| it.wake);
+        let instants = [self.cluster.next_change(), wake];
+        instants.into_iter().flatten().filter(|at| *at > self.cluster.now).min()
+    }
+
+    /// Everything that happens at this instant.
+    fn settle(&mut self) {
+        for _ in 0..LOOKS_AT_ONCE {
+            self.cluster.advance();
+            self.most_at_work =
+                self.most_at_work.max(self.cluster.jobs.values().filter(|job| job.is_at_work()).count());
+            self.deliver();
+            let now = self.cluster.now;
+            let Some(operator) = &mut self.operator else { return };
+            if !self.is_dirty && operator.wake.is_none_or(|at| at > now) {
+                return;
+            }
+            self.is_dirty = false;
+            let look = operator.look(&mut self.cluster, &mut self.ledger);
+            for news in std::mem::take(&mut self.ledger.news) {
+                self.tell(format!("  event {news}"));
+            }
+            if look.is_err() {
+                self.tell("the operator crashes".into());
+                self.operator = None;
+            }
+        }
+        self.complain("the operator does not come to rest");
+    }
+
+    fn deliver(&mut self) {
+        for event in self.cluster.take_events() {
+            let (job, word) = match &event {
+                Event::JobChanged(job) => (job, job.word()),
+                Event::JobGone(job) => (job, "gone"),
+            };
+            let slot = job.slot().map_or_else(|| job.name.clone(), |slot| self.times.show(slot.timestamp()));
+            let line = format!("  Job of {slot}: {word}");
+            self.tell(line);
+            self.untold.push(event);
+        }
+        if self.job_watch_flows
+            && let Some(operator) = &self.operator
+        {
+            for event in self.untold.drain(..) {
+                operator.hear(&event);
+                self.is_dirty = true;
+            }
+        }
+    }
+
+    /// Between two looks, as right after one, there is nothing to do that the operator does not
+    /// know of, and status is not too large.
+    fn check_rest(&mut self) {
+        let size = self.cluster.schedule.status.to_string().len();
+        if size > MAX_BYTES {
+            self.complain(&format!("status has {size} bytes"));
+        }
+        let Some(operator) = self.operator.as_mut().filter(|_| self.job_watch_flows) else { return };
+        if let Some(more) = operator.would_do(&self.cluster) {
+            self.complain(&format!("at rest, and yet: {more}"));
+        }
+    }
+
+    fn complain(&mut self, what: &str) {
+        self.complaints.push(format!("at {}: {what}", self.times.show(self.cluster.now)));
+    }
+
+    pub fn wake(&self) -> Option<Timestamp> {
+        self.operator.as_ref().and_then(|it| it.wake)
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.operator.is_some()
+    }
+
+    fn tell(&mut self, what: String) {
+        self.log.push(format!("{:>14}  {what}", self.times.show(self.cluster.now)));
+    }
+
+    // What users and fate do.
+
+    pub fn stop_operator(&mut self) {
+        self.tell("the operator is stopped".into());
+        self.operator = None;
+    }
+
+    /// A new process leads: what the old one had not been told, a list tells it.
+    pub fn start_operator(&mut self) {
+        self.tell("an operator begins to lead".into());
+        drop(self.cluster.take_events());
+        self.untold.clear();
+        self.operator = Some(Operator::start(&self.cluster));
+    }
+
+    pub fn crash_after(&mut self, writes: u32) {
+        self.cluster.writes_until_crash = Some(writes);
+    }
+
+    /// Merges into the spec; null removes a field.
+    pub fn edit(&mut self, patch: &Value) {
+        self.tell(format!("the spec is edited: {patch}"));
+        self.cluster.change_schedule(|it| merge(&mut it.spec, patch));
+        self.is_dirty = true;
+    }
+
+    pub fn delete_schedule(&mut self) {
+        self.tell("the Schedule is being deleted".into());
+        self.cluster.change_schedule(|it| it.deleting = true);
+        self.is_dirty = true;
+    }
+
+    pub fn delete_job(&mut self, slot: Slot) {
+        self.tell(format!("a user deletes the Job of {}", self.times.show(slot.timestamp())));
+        self.cluster.delete_after_pods(&self.job_name(slot));
+    }
+
+    pub fn keep_status(&mut self) {
+        self.tell("somebody keeps a copy of status".into());
+        self.kept_status = self.cluster.schedule.status.clone();
+    }
+
+    pub fn restore_status(&mut self) {
+        self.tell("somebody puts the old status back".into());
+        let kept = self.kept_status.clone();
+        self.cluster.change_schedule(|it| it.status = kept);
+        self.is_dirty = true;
+    }
+
+    pub fn wipe_status(&mut self) {
+        self.tell("somebody removes the status".into());
+        self.cluster.change_schedule(|it| it.status = json!({"conditions": []}));
+        self.is_dirty = true;
+    }
+
+    /// A create request of a leader that was frozen arrives: the name decides what comes of it.
+    pub fn late_create(&mut self, slot: Slot) {
+        self.tell(format!("a late create of the slot {} arrives", self.times.show(slot.timestamp())));
+        let body = self.job_of(slot, &self.cluster.schedule.uid);
+        if !self.cluster.jobs.contains_key(&self.job_name(slot)) {
+            self.cluster.add(body);
+        }
+    }
+
+    /// Somebody else has a Job of the name that a slot's Job will have.
+    pub fn foreign_job(&mut self, slot: Slot) {
+        self.tell(format!("somebody creates a Job with the name of that of {}", self.times.show(slot.timestamp())));
+        let body = self.job_of(slot, "somebody-else");
+        self.cluster.add(body);
+    }
+
+    fn job_of(&self, slot: Slot, owner_uid: &str) -> Value {
+        let schedule = &self.cluster.schedule;
+        let identity = punctual::decide::snapshot::Identity {
+            namespace: crate::cluster::NAMESPACE.into(),
+            name: NAME.into(),
+            uid: schedule.uid.clone(),
+            generation: schedule.generation,
+            creation: Slot::floor(schedule.creation),
+            deleting: false,
+        };
+        let template = punctual::api::spec::JobTemplate(schedule.spec["jobTemplate"].clone());
+        let mut body = job::build(&identity, &template, slot, None);
+        body["metadata"]["ownerReferences"][0]["uid"] = json!(owner_uid);
+        body
+    }
+
+    pub fn set_clocks(&mut self, now: Timestamp) {
+        self.tell(format!("all clocks are set to {}", self.times.show(now)));
+        self.cluster.set_clocks(now);
+        self.is_dirty = true;
+    }
+
+    pub fn doubt_clock(&mut self, why: Option<String>) {
+        self.tell(why.as_ref().map_or_else(|| "the clocks agree".into(), |why| format!("the clocks disagree: {why}")));
+        if let Some(operator) = &mut self.operator {
+            operator.clock_skew = why;
+        }
+        self.is_dirty = true;
+    }
+
+    pub fn hold_job_watch(&mut self, hold: bool) {
+        self.tell(if hold { "the watch of Jobs lags behind" } else { "the watch of Jobs catches up" }.into());
+        self.job_watch_flows = !hold;
+    }
+
+    pub fn job_name(&self, slot: Slot) -> String {
+        naming::job_name(NAME, &self.cluster.schedule.uid, slot)
+    }
+}
+
+/// A merge patch (RFC 7396).
+fn merge(target: &mut Value, patch: &Value) {
+    let Some(patch) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in patch {
+        let Some(fields) = target.as_object_mut() else { return };
+        if value.is_null() {
+            fields.remove(key);
+        } else {
+            merge(fields.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
