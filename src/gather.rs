@@ -1,0 +1,218 @@
+//! Gathering: everything a decision may look at, read once.
+//!
+//! Schedules and Jobs come from the store; what a decision asks to be read live, and the Pods,
+//! come from the API server.
+
+mod pods;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::api::{ObservedSchedule, ScheduleSpec};
+use crate::cluster::Cluster;
+use crate::cluster::fault::{self, Fault};
+use crate::decide::plan::Look;
+use crate::decide::snapshot::{Accepted, Identity, JobState, Refusal, Snapshot};
+use crate::decide::{WAITING_SECONDS, trigger_hash};
+use crate::store::{Key, Store};
+use crate::time::{Context, Slot, Trigger, TriggerErrorKind};
+
+/// What this process remembers of a Schedule beyond its status: nothing that a successor would
+/// need, only what keeps this one from doing things twice or too often.
+#[derive(Debug, Clone, Default)]
+pub struct Recall {
+    /// The UID it is about.
+    pub uid: String,
+    /// The highest mark written.
+    pub floor: Option<Slot>,
+    /// When a start was last refused.
+    pub last_refusal: Option<Timestamp>,
+    /// The generation whose template was tried.
+    pub template_tried: Option<i64>,
+    /// Whether the Leases that an earlier leader may have left behind were seen to.
+    pub left_behind: bool,
+    /// When the last decision wanted to be woken.
+    pub wake: Option<Timestamp>,
+    /// Why Jobs have no ready Pod, and when their Pods were asked, by Job UID.
+    pub waiting: HashMap<String, (Timestamp, String)>,
+}
+
+/// The circumstances of a decision that are the same for all Schedules.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    /// The wall-clock time.
+    pub now: Timestamp,
+    /// Why it is not to be believed, if it is not.
+    pub clock_skew: Option<String>,
+    /// The age before which no Job is removed, in seconds.
+    pub fence_seconds: i64,
+}
+
+/// A status this version cannot read: nothing can be decided about its Schedule.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read the status of {key}, which a newer version may have written")]
+pub struct UnreadableStatus {
+    key: Key,
+    source: serde_json::Error,
+}
+
+/// What there is of a Schedule, and the version of the object it was read from; `None` when there
+/// is no such Schedule.
+///
+/// # Errors
+/// When its status cannot be read.
+pub fn gather(
+    store: &Store,
+    key: &Key,
+    recall: &mut Recall,
+    circumstances: Circumstances,
+) -> Result<Option<(Snapshot, String)>, UnreadableStatus> {
+    let Some(observed) = store.schedule(key) else { return Ok(None) };
+    let Some(schedule) = identity(&observed) else { return Ok(None) };
+    if recall.uid != schedule.uid {
+        *recall = Recall { uid: schedule.uid.clone(), ..Recall::default() };
+    }
+    let status = observed.read_status().map_err(|source| UnreadableStatus { key: key.clone(), source })?;
+    let status = status.filter(|it| it.uid.as_deref() == Some(&schedule.uid));
+    let (spec, trigger_hash) = read_spec(&observed, &schedule);
+    let snapshot = Snapshot {
+        now: circumstances.now,
+        clock_skew: circumstances.clock_skew,
+        spec,
+        trigger_hash,
+        floor: recall.floor,
+        jobs: store.jobs(&schedule.uid),
+        evidence: BTreeMap::new(),
+        waiting: recall.waiting.iter().map(|(uid, (_, cause))| (uid.clone(), cause.clone())).collect(),
+        looked: BTreeSet::new(),
+        last_refusal: recall.last_refusal,
+        template_tried: recall.template_tried,
+        fence_seconds: circumstances.fence_seconds,
+        status,
+        schedule,
+    };
+    Ok(Some((snapshot, observed.metadata.resource_version.clone().unwrap_or_default())))
+}
+
+/// Reads what a decision asked for, from the API server.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn look(cluster: &Cluster, store: &Store, snapshot: &mut Snapshot, looks: &[Look]) -> Result<(), Fault> {
+    let namespace = snapshot.schedule.namespace.clone();
+    for look in looks {
+        match look {
+            Look::Job(name) => {
+                match cluster.job(&namespace, name).await? {
+                    Some(job) => drop(store.put_job(&job)),
+                    None => store.lose_job(&namespace, name),
+                }
+                snapshot.looked.insert(name.clone());
+            }
+            Look::Pods(name, uid) => {
+                let pods = match cluster.pods(&namespace, uid).await {
+                    // The end of a run is not held up by a right that is lacking.
+                    Err(Fault::Blocked { reason: fault::FORBIDDEN, message }) => {
+                        tracing::error!(
+                            error = message,
+                            "the operator may not read Pods: results come without message and exit code"
+                        );
+                        Vec::new()
+                    }
+                    pods => pods?,
+                };
+                let job = snapshot.jobs.iter().find(|it| it.name == *name);
+                let failed = job.is_some_and(|it| matches!(it.state, JobState::Failed { .. }));
+                let container = snapshot.spec.as_ref().ok().and_then(|it| it.spec.result_container.as_deref());
+                snapshot.evidence.insert(uid.clone(), pods::evidence(&pods, failed, container));
+            }
+        }
+    }
+    snapshot.jobs = store.jobs(&snapshot.schedule.uid);
+    Ok(())
+}
+
+/// Asks the Pods of runs that should have one by now why they have none that is ready; not more
+/// than once a minute each. It is for people only: where there is no answer, the last one stands.
+/// Answers whether there is anything new.
+pub async fn ask_unready(cluster: &Cluster, snapshot: &mut Snapshot, recall: &mut Recall) -> bool {
+    let is_long = |since: Timestamp| snapshot.now.duration_since(since).as_secs() >= WAITING_SECONDS;
+    let active: BTreeSet<&str> = snapshot
+        .status
+        .iter()
+        .flat_map(|it| &it.active)
+        .filter(|it| is_long(it.start_time.0))
+        .map(|it| it.job_uid.as_str())
+        .collect();
+    let unready: Vec<String> = snapshot
+        .jobs
+        .iter()
+        .filter(|job| active.contains(job.uid.as_str()) && job.has_no_pod_to_show())
+        .map(|job| job.uid.clone())
+        .collect();
+    recall.waiting.retain(|uid, _| unready.contains(uid));
+    for uid in unready {
+        if recall.waiting.get(&uid).is_none_or(|(asked, _)| is_long(*asked))
+            && let Ok(pods) = cluster.pods(&snapshot.schedule.namespace, &uid).await
+        {
+            let job = snapshot.jobs.iter().find(|job| job.uid == uid);
+            let is_suspended = job.is_some_and(|job| matches!(job.state, JobState::Unfinished { suspended: true, .. }));
+            recall.waiting.insert(uid, (snapshot.now, pods::waiting(&pods, is_suspended)));
+        }
+    }
+    let waiting = recall.waiting.iter().map(|(uid, (_, cause))| (uid.clone(), cause.clone())).collect();
+    let is_new = snapshot.waiting != waiting;
+    snapshot.waiting = waiting;
+    is_new
+}
+
+fn identity(observed: &ObservedSchedule) -> Option<Identity> {
+    let metadata = &observed.metadata;
+    Some(Identity {
+        namespace: metadata.namespace.clone()?,
+        name: metadata.name.clone()?,
+        uid: metadata.uid.clone()?,
+        generation: metadata.generation.unwrap_or(1),
+        creation: Slot::floor(metadata.creation_timestamp.as_ref()?.0),
+        deleting: metadata.deletion_timestamp.is_some(),
+    })
+}
+
+/// The spec, understood or refused, and the hash of its trigger as it is stored.
+fn read_spec(observed: &ObservedSchedule, schedule: &Identity) -> (Result<Accepted, Refusal>, String) {
+    let raw: Value = serde_json::from_str(observed.spec.as_str()).unwrap_or_default();
+    let hash = trigger_hash(raw.get("trigger").unwrap_or(&Value::Null));
+    (understand(observed, schedule), hash)
+}
+
+fn understand(observed: &ObservedSchedule, schedule: &Identity) -> Result<Accepted, Refusal> {
+    let spec = observed.read_spec().map_err(|error| Refusal {
+        reason: "UnreadableSpec",
+        message: format!(
+            "this version cannot read the spec ({error}): apply the CRD and the operator of the same version"
+        ),
+        spec: None,
+    })?;
+    match understand_trigger(&spec, schedule) {
+        Ok(trigger) => Ok(Accepted { spec, trigger }),
+        Err((reason, message)) => Err(Refusal { reason, message, spec: Some(Box::new(spec)) }),
+    }
+}
+
+/// The trigger, or the reason and the words in which it is refused.
+fn understand_trigger(spec: &ScheduleSpec, schedule: &Identity) -> Result<Trigger, (&'static str, String)> {
+    let context = Context { creation: schedule.creation, namespace: &schedule.namespace, name: &schedule.name };
+    let trigger = Trigger::parse(&spec.trigger, &context).map_err(|error| {
+        let reason = match error.kind {
+            TriggerErrorKind::InvalidTrigger => "InvalidTrigger",
+            TriggerErrorKind::UnknownTimeZone => "UnknownTimeZone",
+        };
+        (reason, error.to_string())
+    })?;
+    if trigger.never_fires() {
+        return Err(("NeverFires", format!("spec.trigger names no instant at all: {} never comes", trigger.words())));
+    }
+    Ok(trigger)
+}

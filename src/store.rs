@@ -1,0 +1,320 @@
+//! What the watches have shown, and what our own writes were answered: the freshest of both.
+//!
+//! An object enters only if it is newer than the one that is there. So an answer to our own write
+//! is seen at once, and a watch that lags behind does not undo it.
+
+pub mod job;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kube::ResourceExt;
+
+use crate::api::{ObservedSchedule, ScheduleStatus};
+use crate::decide::snapshot::{JobView, Presence};
+use crate::time::Slot;
+use job::ObservedJob;
+
+/// Which Schedule: its namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What is known of Schedules and their Jobs.
+#[derive(Default)]
+pub struct Store(RwLock<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    schedules: HashMap<Key, (u64, Arc<ObservedSchedule>)>,
+    /// By namespace and Job name.
+    jobs: HashMap<(String, String), StoredJob>,
+    /// Names of Jobs by the UID of their Schedule.
+    by_schedule: HashMap<String, BTreeSet<(String, String)>>,
+}
+
+struct StoredJob {
+    version: u64,
+    schedule: Key,
+    schedule_uid: String,
+    view: JobView,
+}
+
+/// What a list has shown, so that what it did not show can be taken as gone.
+#[derive(Default)]
+pub struct Listed {
+    /// What was there when the list began, and which version of it.
+    before: BTreeMap<(String, String), u64>,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Store {
+    /// Takes in a Schedule as a watch or a list shows it. Answers its key.
+    pub fn put_schedule(&self, schedule: ObservedSchedule) -> Key {
+        let key = key_of(&schedule);
+        let version = version_of(&schedule.metadata.resource_version);
+        let mut inner = self.write();
+        if inner.schedules.get(&key).is_none_or(|(before, _)| *before < version) {
+            inner.schedules.insert(key.clone(), (version, Arc::new(lean(schedule))));
+        }
+        key
+    }
+
+    /// Takes in the answer to a write of ours: only if the Schedule is still there, because the
+    /// answer may come after its end was seen. Of one version the answer counts, not what the watch
+    /// showed: that may go by a definition which has just been replaced.
+    pub fn update_schedule(&self, schedule: ObservedSchedule) {
+        let key = key_of(&schedule);
+        let version = version_of(&schedule.metadata.resource_version);
+        let mut inner = self.write();
+        if let Some((before, there)) = inner.schedules.get_mut(&key)
+            && there.metadata.uid == schedule.metadata.uid
+            && *before <= version
+        {
+            (*before, *there) = (version, Arc::new(lean(schedule)));
+        }
+    }
+
+    /// Takes in a Schedule that was read from the API server just now: it is what there is, even if
+    /// its version is a lower one, as after a restore of the API server's memory.
+    pub fn replace_schedule(&self, schedule: ObservedSchedule) {
+        let version = version_of(&schedule.metadata.resource_version);
+        self.write().schedules.insert(key_of(&schedule), (version, Arc::new(lean(schedule))));
+    }
+
+    /// Notes that the Schedule of this UID is gone.
+    pub fn remove_schedule(&self, key: &Key, uid: &str) {
+        let mut inner = self.write();
+        if inner.schedules.get(key).is_some_and(|(_, it)| it.metadata.uid.as_deref() == Some(uid)) {
+            inner.schedules.remove(key);
+        }
+    }
+
+    /// The Schedule of a key.
+    #[must_use]
+    pub fn schedule(&self, key: &Key) -> Option<Arc<ObservedSchedule>> {
+        self.read().schedules.get(key).map(|(_, schedule)| schedule.clone())
+    }
+
+    /// All keys there are.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        self.read().schedules.keys().cloned().collect()
+    }
+
+    /// Where every Schedule stands, for the gauges.
+    #[must_use]
+    pub fn standings(&self) -> Vec<ScheduleStatus> {
+        let all: Vec<Arc<ObservedSchedule>> =
+            self.read().schedules.values().map(|(_, schedule)| schedule.clone()).collect();
+        all.iter().map(|it| it.read_status().ok().flatten().unwrap_or_default()).collect()
+    }
+
+    /// The first slot after an instant that status announces.
+    #[must_use]
+    pub fn next_slot_after(&self, key: &Key, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
+        let status = self.schedule(key)?.read_status().ok().flatten()?;
+        status.next_slots.iter().map(|it| it.0).find(|at| *at > now)
+    }
+
+    /// Takes in a Job. Answers the key of its Schedule when it is one of ours.
+    pub fn put_job(&self, job: &ObservedJob) -> Option<Key> {
+        let (key, schedule_uid, view) = ours(job)?;
+        let version = version_of(&job.metadata.resource_version);
+        let id = (key.namespace.clone(), view.name.clone());
+        let mut inner = self.write();
+        // Another object under the same name is newer, whatever its version says.
+        if inner.jobs.get(&id).is_some_and(|it| it.view.uid == view.uid && it.version >= version) {
+            return Some(key);
+        }
+        inner.by_schedule.entry(schedule_uid.clone()).or_default().insert(id.clone());
+        inner.jobs.insert(id, StoredJob { version, schedule: key.clone(), schedule_uid, view });
+        Some(key)
+    }
+
+    /// Notes that a Job is gone. Its last state stays until [`Store::forget_jobs`]: it is evidence
+    /// of how its run ended.
+    pub fn remove_job(&self, job: &ObservedJob) -> Option<Key> {
+        let key = self.put_job(job)?;
+        let id = (key.namespace.clone(), job.name_any());
+        let mut inner = self.write();
+        if let Some(stored) = inner.jobs.get_mut(&id).filter(|it| Some(&it.view.uid) == job.metadata.uid.as_ref()) {
+            stored.view.presence = Presence::Gone;
+        }
+        Some(key)
+    }
+
+    /// The Jobs of a Schedule, by slot and attempt.
+    #[must_use]
+    pub fn jobs(&self, schedule_uid: &str) -> Vec<JobView> {
+        let inner = self.read();
+        let names = inner.by_schedule.get(schedule_uid).into_iter().flatten();
+        let mut jobs: Vec<JobView> = names.filter_map(|id| inner.jobs.get(id)).map(|it| it.view.clone()).collect();
+        jobs.sort_by_key(|it| (it.slot, it.attempt));
+        jobs
+    }
+
+    /// Forgets Jobs that are gone, and whose run status accounts for; also those whose Schedule is
+    /// gone. Every replica does so from time to time: one that stands by sees Jobs go as well.
+    pub fn forget_what_is_over(&self) {
+        let over: Vec<(String, String)> = {
+            let inner = self.read();
+            let gone = inner.jobs.iter().filter(|(_, job)| job.view.presence == Presence::Gone);
+            gone.filter(|(_, job)| inner.accounts_for(job)).map(|(id, _)| id.clone()).collect()
+        };
+        let mut inner = self.write();
+        for id in over {
+            if inner.jobs.get(&id).is_some_and(|it| it.view.presence == Presence::Gone) {
+                inner.forget(&id);
+            }
+        }
+    }
+
+    /// Begins a list of the Schedules of a namespace (of all, if `None`).
+    #[must_use]
+    pub fn begin_schedules(&self, namespace: Option<&str>) -> Listed {
+        let inner = self.read();
+        let there = inner.schedules.iter().filter(|(key, _)| namespace.is_none_or(|it| it == key.namespace));
+        let before = there.map(|(key, (version, _))| ((key.namespace.clone(), key.name.clone()), *version)).collect();
+        Listed { before, seen: BTreeSet::new() }
+    }
+
+    /// Begins a list of the Jobs of a namespace (of all, if `None`).
+    #[must_use]
+    pub fn begin_jobs(&self, namespace: Option<&str>) -> Listed {
+        let inner = self.read();
+        let there = inner.jobs.iter().filter(|(id, _)| namespace.is_none_or(|it| it == id.0));
+        let there = there.filter(|(_, job)| job.view.presence != Presence::Gone);
+        Listed { before: there.map(|(id, job)| (id.clone(), job.version)).collect(), seen: BTreeSet::new() }
+    }
+
+    /// Ends a list of Schedules: those that were there before and were not in it are gone. What
+    /// entered or changed while the list was read is left alone.
+    pub fn end_schedules(&self, listed: &Listed) -> Vec<Key> {
+        let mut inner = self.write();
+        let missing = listed.missing().map(|((namespace, name), version)| (Key { namespace, name }, version));
+        let gone: Vec<Key> = missing
+            .filter(|(key, version)| inner.schedules.get(key).is_some_and(|(now, _)| now == version))
+            .map(|(key, _)| key)
+            .collect();
+        for key in &gone {
+            inner.schedules.remove(key);
+        }
+        gone
+    }
+
+    /// Ends a list of Jobs: those that were there before and were not in it are gone. Answers the
+    /// keys of their Schedules.
+    pub fn end_jobs(&self, listed: &Listed) -> Vec<Key> {
+        let mut inner = self.write();
+        let mut told = Vec::new();
+        for (id, version) in listed.missing() {
+            if let Some(stored) = inner.jobs.get_mut(&id).filter(|it| it.version == version) {
+                stored.view.presence = Presence::Gone;
+                told.push(stored.schedule.clone());
+            }
+        }
+        told
+    }
+
+    /// Notes that a Job is there no more, and that nobody saw it go. If it was last seen
+    /// unfinished, that is what it counts as: gone, unfinished.
+    pub fn lose_job(&self, namespace: &str, name: &str) {
+        if let Some(stored) = self.write().jobs.get_mut(&(namespace.to_owned(), name.to_owned())) {
+            stored.view.presence = Presence::Gone;
+        }
+    }
+
+    /// The resource version of a Schedule.
+    #[must_use]
+    pub fn version_of_schedule(&self, key: &Key) -> Option<u64> {
+        self.read().schedules.get(key).map(|(version, _)| *version)
+    }
+
+    /// The UID and resource version of a Job.
+    #[must_use]
+    pub fn version_of_job(&self, namespace: &str, name: &str) -> Option<(String, u64)> {
+        let inner = self.read();
+        inner.jobs.get(&(namespace.to_owned(), name.to_owned())).map(|it| (it.view.uid.clone(), it.version))
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Whether nobody will ask any more how the run of a Job that is gone has ended.
+    fn accounts_for(&self, job: &StoredJob) -> bool {
+        let schedule = self.schedules.get(&job.schedule).map(|(_, it)| it);
+        let Some(schedule) = schedule.filter(|it| it.metadata.uid.as_ref() == Some(&job.schedule_uid)) else {
+            return true;
+        };
+        let Ok(Some(status)) = schedule.read_status() else { return false };
+        status.decided_through.as_ref().is_some_and(|mark| job.view.slot <= Slot::floor(mark.0))
+            && !status.active.iter().any(|it| it.job_uid == job.view.uid)
+            && !status.pending.iter().any(|it| Slot::floor(it.slot_time.0) == job.view.slot)
+    }
+
+    fn forget(&mut self, id: &(String, String)) {
+        let Some(stored) = self.jobs.remove(id) else { return };
+        if let Some(names) = self.by_schedule.get_mut(&stored.schedule_uid) {
+            names.remove(id);
+            if names.is_empty() {
+                self.by_schedule.remove(&stored.schedule_uid);
+            }
+        }
+    }
+}
+
+impl Listed {
+    /// Notes that an object was in the list.
+    pub fn saw(&mut self, namespace: &str, name: &str) {
+        self.seen.insert((namespace.to_owned(), name.to_owned()));
+    }
+
+    fn missing(&self) -> impl Iterator<Item = ((String, String), u64)> + '_ {
+        self.before.iter().filter(|(id, _)| !self.seen.contains(*id)).map(|(id, version)| (id.clone(), *version))
+    }
+}
+
+/// Without the list of managed fields: it is most of an object's size, and nobody here reads it.
+fn lean(mut schedule: ObservedSchedule) -> ObservedSchedule {
+    schedule.metadata.managed_fields = None;
+    schedule
+}
+
+/// The key of a Schedule.
+#[must_use]
+pub fn key_of(schedule: &ObservedSchedule) -> Key {
+    Key { namespace: schedule.namespace().unwrap_or_default(), name: schedule.name_any() }
+}
+
+/// Resource versions may be compared as numbers within one resource (KEP-5504).
+#[must_use]
+pub fn version_of(resource_version: &Option<String>) -> u64 {
+    resource_version.as_deref().and_then(|it| it.parse().ok()).unwrap_or(0)
+}
+
+fn ours(job: &ObservedJob) -> Option<(Key, String, JobView)> {
+    let owner = job.schedule()?;
+    let key = Key { namespace: job.namespace()?, name: owner.name.clone() };
+    Some((key, owner.uid.clone(), job.view()?))
+}
+
+#[cfg(test)]
+mod tests;

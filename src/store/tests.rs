@@ -1,0 +1,101 @@
+use serde_json::json;
+
+use super::job::ObservedJob;
+use super::{Key, Store};
+use crate::api::ObservedSchedule;
+use crate::decide::naming;
+use crate::decide::snapshot::Presence;
+use crate::time::Slot;
+
+fn schedule(version: u32) -> ObservedSchedule {
+    serde_json::from_value(json!({"metadata": {"namespace": "team", "name": "nightly", "uid": "u-1", "resourceVersion": version.to_string()}}))
+        .expect("a Schedule")
+}
+
+fn job(version: u32, uid: &str) -> ObservedJob {
+    let name = naming::job_name("nightly", "u-1", Slot::from_unix_seconds(60));
+    serde_json::from_value(json!({"metadata": {
+        "namespace": "team", "name": name, "uid": uid, "resourceVersion": version.to_string(), "creationTimestamp": "2026-01-01T00:00:00Z",
+        "ownerReferences": [{"apiVersion": "punctual.dev/v1alpha1", "kind": "Schedule", "name": "nightly", "uid": "u-1", "controller": true}],
+    }}))
+    .expect("a Job")
+}
+
+fn key() -> Key {
+    Key { namespace: "team".into(), name: "nightly".into() }
+}
+
+#[test]
+fn a_watch_that_lags_behind_does_not_undo_our_own_write() {
+    let store = Store::default();
+    store.put_schedule(schedule(8));
+    store.put_schedule(schedule(7));
+    assert_eq!(store.version_of_schedule(&key()), Some(8));
+}
+
+#[test]
+fn what_a_list_does_not_show_is_gone_unless_it_came_meanwhile() {
+    let store = Store::default();
+    store.put_schedule(schedule(8));
+    let listed = store.begin_schedules(None);
+    assert_eq!(store.end_schedules(&listed), [key()]);
+    let listed = store.begin_schedules(None);
+    store.put_schedule(schedule(9));
+    assert_eq!(store.end_schedules(&listed), []);
+    assert!(store.schedule(&key()).is_some());
+}
+
+#[test]
+fn a_job_seen_to_go_stays_as_evidence_and_one_of_the_same_name_takes_its_place() {
+    let store = Store::default();
+    store.put_job(&job(3, "j-1"));
+    store.remove_job(&job(4, "j-1"));
+    assert_eq!(store.jobs("u-1").first().map(|it| it.presence), Some(Presence::Gone));
+    store.put_job(&job(2, "j-2"));
+    assert_eq!(store.jobs("u-1").first().map(|it| (it.uid.as_str(), it.presence)), Some(("j-2", Presence::Here)));
+}
+
+#[test]
+fn a_job_that_is_gone_is_forgotten_once_status_accounts_for_it_or_its_schedule_is_gone() {
+    let store = Store::default();
+    let with_status = |version: u32, status: serde_json::Value| {
+        let mut it = schedule(version);
+        it.status = crate::api::observed::JsonText::from(&status);
+        it
+    };
+    store.put_schedule(with_status(8, json!({"uid": "u-1", "decidedThrough": "1970-01-01T00:00:00Z"})));
+    store.put_job(&job(3, "j-1"));
+    store.remove_job(&job(4, "j-1"));
+    store.forget_what_is_over();
+    assert_eq!(store.jobs("u-1").len(), 1, "its slot is above the mark: nobody has decided on it yet");
+    store.put_schedule(with_status(9, json!({"uid": "u-1", "decidedThrough": "1970-01-01T00:01:00Z"})));
+    store.forget_what_is_over();
+    assert_eq!(store.jobs("u-1").len(), 0);
+
+    store.put_job(&job(5, "j-2"));
+    store.remove_schedule(&key(), "u-1");
+    store.forget_what_is_over();
+    assert_eq!(store.jobs("u-1").len(), 1, "it is there");
+    store.remove_job(&job(6, "j-2"));
+    store.forget_what_is_over();
+    assert_eq!(store.jobs("u-1").len(), 0);
+}
+
+#[test]
+fn the_answer_to_a_write_does_not_bring_back_what_is_gone() {
+    let store = Store::default();
+    store.put_schedule(schedule(8));
+    store.remove_schedule(&key(), "another-uid");
+    assert!(store.schedule(&key()).is_some(), "another object of the same name");
+    store.remove_schedule(&key(), "u-1");
+    store.update_schedule(schedule(9));
+    assert!(store.schedule(&key()).is_none());
+}
+
+#[test]
+fn what_was_read_just_now_holds_even_if_its_version_is_lower() {
+    let store = Store::default();
+    store.put_schedule(schedule(8));
+    store.replace_schedule(schedule(5));
+    assert_eq!(store.version_of_schedule(&key()), Some(5));
+}
