@@ -1,0 +1,75 @@
+//! What is true of every story, and of every slot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::story::Story;
+use super::{Request, audit, second, text};
+
+impl Story {
+    /// Waits until every slot of an interval of so many seconds, from its first to the mark, has
+    /// exactly one outcome; answers how many there were of each.
+    pub async fn every_slot_has_its_outcome(&self, name: &str, first: Timestamp, every: i64) -> Value {
+        let at_rest = |it: &Value| it["pending"].is_null() && it["active"].is_null();
+        let status = self.until_status(name, "no slot waits, no run is active", at_rest).await;
+        let slots = (second(&status, "/decidedThrough") - first.as_second()).div_euclid(every) + 1;
+        let counts = status["counts"]["slots"].as_object().unwrap();
+        let decided: i64 = counts.values().filter_map(Value::as_i64).sum();
+        assert_eq!(decided, slots, "each slot has one outcome: {status}");
+        let started = counts.get("Started").and_then(Value::as_i64).unwrap_or_default();
+        let ended: i64 =
+            status["counts"]["runs"].as_object().into_iter().flatten().filter_map(|it| it.1.as_i64()).sum();
+        assert_eq!(ended, started, "each run ended once: {status}");
+        status
+    }
+
+    /// Waits until so many replicas have listed what there is and watch the leader Lease, so that
+    /// one of them can take over at any time.
+    pub async fn until_watching(&self, replicas: usize) {
+        self.until(&format!("{replicas} replicas are ready to lead"), async || {
+            let requests = self.requests();
+            let watching = |resource: &str| -> BTreeSet<String> {
+                let watches = requests.iter().filter(|it| it.verb == "watch" && it.resource == resource);
+                watches.map(|it| it.credential.clone()).collect()
+            };
+            let all = ["schedules", "jobs", "leases"].map(watching);
+            (all.iter().all(|it| it.len() >= replicas)).then_some(())
+        })
+        .await;
+    }
+
+    /// What the operators of this story asked of the API server so far.
+    pub fn requests(&self) -> Vec<Request> {
+        audit::requests(
+            &self.cluster.audit_log(),
+            self.begin,
+            &format!("system:serviceaccount:{}:punctual", self.namespace),
+        )
+    }
+
+    /// What holds in every story.
+    pub fn check_what_is_always_true(&self) {
+        let mut slots = BTreeMap::new();
+        for job in self.jobs_seen() {
+            let run = (
+                text(&job, "/metadata/labels/punctual.dev~1schedule-uid").to_owned(),
+                text(&job, "/metadata/annotations/punctual.dev~1slot-time").to_owned(),
+            );
+            if let Some(other) = slots.insert(run, job.clone()) {
+                panic!("two Jobs for one slot: {} and {}", job["metadata"], other["metadata"]);
+            }
+        }
+        for (name, log) in self.logs() {
+            for line in log.lines() {
+                assert!(
+                    !line.contains("panicked at") && !line.contains("does not come to rest"),
+                    "replica {name}: {line}"
+                );
+            }
+        }
+        let lacking: Vec<Request> = self.requests().into_iter().filter(|it| it.is_unauthorized).collect();
+        assert!(lacking.is_empty() || *self.rights_may_lack.borrow(), "the chart gives too few rights: {lacking:#?}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The operator itself against a real API server: one test is one story.
+//!
+//! The cluster is that of `devcluster`; its node is a simulated one, whose Pods end as their
+//! annotations say. Each story has a namespace of its own, in which the operator runs with the
+//! rights that the chart gives it and under the chart's fencing policy.
+//!
+//! When a story fails it prints what there is in its namespace and what the operators logged. The
+//! files of the cluster stay in `target/tmp/cluster` until the next run.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on is over")]
+
+mod crash;
+mod downtime;
+mod fence;
+mod firing;
+mod harness;
+mod lives;
+mod mistakes;
+mod outage;
+mod overlap;
+mod quiet;
+mod refusals;
+mod results;
+mod rights;

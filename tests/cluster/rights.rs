@@ -1,0 +1,60 @@
+//! The rights the chart gives are those that are used: none lacks, which is checked of every story,
+//! and none is given in vain.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::harness::{now, seconds_from_now, story, text};
+
+/// Rights that no request needs: they let a Job be owned by a Schedule where the cluster asks
+/// whether its creator could as well have set the Schedule's finalizers.
+const NOT_REQUESTS: &[(&str, &str)] = &[("schedules/finalizers", "update")];
+
+#[test]
+fn every_right_that_the_chart_gives_is_used() {
+    story(async |story| {
+        // With a fence that those runs do not reach which are replaced.
+        let leader = story.operator_with("a", "--fence=6s", story.server()).await;
+        story.leader(&[&leader]).await;
+        let standby = story.operator_with("b", "--fence=6s", story.server()).await;
+        let first = seconds_from_now(4);
+        let every = |seconds: i64| format!("trigger: {{interval: {{every: {seconds}s, startTime: \"{first}\"}}}}\n");
+        // Creates and deletes Jobs, and reads their Pods;
+        story.schedule("tidy", &(every(2) + "successfulJobsHistoryLimit: 0"), "").await;
+        // patches and reads some;
+        story.schedule("relay", &(every(3) + "concurrency: {policy: Replace}"), "devcluster/hang: \"true\"").await;
+        // and meets somebody else's edit, so that it has to read the Schedule.
+        story.until_job("tidy", first).await;
+        leader.kill9().await;
+        // Runs are taken over, Leases renewed.
+        let mut count = 0;
+        let mut unused = Vec::new();
+        let all_used = async || {
+            count += 1;
+            story.patch("Schedule", "tidy", json!({"metadata": {"labels": {"edit": count.to_string()}}})).await;
+            let used: BTreeSet<_> = story.requests().into_iter().map(|it| (it.resource, it.verb)).collect();
+            unused = given(&story.list("Role").await).into_iter().filter(|it| !used.contains(it)).collect();
+            (unused.is_empty() || now() > first + SignedDuration::from_secs(40)).then_some(())
+        };
+        story.until("every right is used, or time is up", all_used).await;
+        assert_eq!(unused, [], "given by the chart, and not used");
+        drop(standby);
+    });
+}
+
+/// What Roles allow, as resources and verbs.
+fn given(roles: &[Value]) -> BTreeSet<(String, String)> {
+    let list = |rule: &Value, key: &str| -> Vec<String> {
+        rule[key].as_array().into_iter().flatten().map(|it| text(it, "").to_owned()).collect()
+    };
+    let rules = roles.iter().flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default());
+    let all = rules.flat_map(|rule| {
+        let verbs = list(&rule, "verbs");
+        list(&rule, "resources")
+            .into_iter()
+            .flat_map(move |resource| verbs.clone().into_iter().map(move |verb| (resource.clone(), verb)))
+    });
+    all.filter(|(resource, verb)| !NOT_REQUESTS.contains(&(resource, verb))).collect()
+}
