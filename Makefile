@@ -1,0 +1,40 @@
+# What one does with this checkout. Everything is built and set up as needed; only Rust, Go and a
+# C compiler have to be there, and root on Debian for a node that really runs containers.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build crd fmt lint clean
+
+# For make demo; see demo/run.
+export CLUSTER IMAGE WORKLOAD_IMAGE NODE
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo
+	@echo '  make demo CLUSTER=current IMAGE=registry.example.com/punctual:0.1.0'
+	@echo '                shows it in the cluster of the current kubectl context instead'
+
+demo: ## Show what Punctual does, on a cluster of its own, in about a minute
+	@demo/run
+
+test: ## Run the whole suite
+	@tests/run
+
+build: ## Build the operator for release
+	cargo build --locked --release
+
+crd: ## Write the custom resource definition anew, and the chart's copy
+	cargo run --locked --quiet --bin punctual -- crd > crds/schedules.yaml.new
+	mv crds/schedules.yaml.new crds/schedules.yaml
+	cp crds/schedules.yaml charts/punctual/files/schedules.yaml
+
+fmt: ## Format all code
+	cargo fmt
+	gofmt -w $(GO_SOURCES)
+
+lint: ## Check format and lints
+	@tests/run format lints scripts chart
+
+clean: ## Remove what was built here; what devcluster keeps in its cache stays
+	cargo clean
+
+GO_SOURCES = $(shell find devcluster -name '*.go')
