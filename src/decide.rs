@@ -5,6 +5,7 @@
 
 pub mod job;
 pub mod naming;
+pub mod origin;
 pub mod plan;
 pub mod snapshot;
 
@@ -25,7 +26,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::spec::ScheduleSpec;
-use crate::api::status::{ActiveRun, Outcome, Pending, Why};
+use crate::api::status::{ActiveRun, Origin, Outcome, Pending, Why};
 use crate::time::Slot;
 
 pub use epoch::trigger_hash;
@@ -75,7 +76,7 @@ fn go_on(draft: &mut Draft<'_>, accepted: &Accepted) {
 fn tidy_up(draft: &mut Draft<'_>) {
     if draft.snapshot.spec.is_err() {
         // What was started is decided, though nothing else is.
-        let started = draft.plan.adopted.iter().map(|it| it.slot).max();
+        let started = draft.plan.adopted.iter().filter_map(|it| it.origin.slot()).max();
         draft.plan.memory.mark = draft.plan.memory.mark.max(started);
     }
     overlap::stop_recorded(draft);
@@ -139,20 +140,21 @@ impl<'a> Draft<'a> {
     }
 
     /// Settles a single slot.
-    fn settle_one(&mut self, slot: Slot, outcome: Outcome, reason: Reason, into: Option<Slot>) {
+    fn settle_one(&mut self, origin: &Origin, outcome: Outcome, reason: Reason, into: Option<Slot>) {
+        let Some(slot) = origin.slot() else { return };
         self.settle(Settled { first: slot, last: slot, count: Some(1), outcome, reason, into });
     }
 
-    /// A slot waits from now on.
-    fn wait(&mut self, slot: Slot, why: Why) {
+    /// One waits from now on.
+    fn wait(&mut self, origin: &Origin, why: Why) {
         let since = Time(self.now());
-        self.put_in_line(Pending { slot_time: time_of(slot), why, since, reason: None, message: None });
+        self.put_in_line(Pending { origin: origin.clone(), why, since, reason: None, message: None });
     }
 
-    /// Puts a slot among those that wait, in the order of slots.
+    /// Puts one among those that wait, in the order in which they were asked for.
     fn put_in_line(&mut self, pending: Pending) {
         self.plan.memory.pending.push(pending);
-        self.plan.memory.pending.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+        self.plan.memory.pending.sort_by_key(Pending::asked_for);
     }
 
     /// A slot waits no longer.
@@ -163,10 +165,9 @@ impl<'a> Draft<'a> {
     /// Takes a slot off those that wait, for good. A create that was not answered may have been
     /// carried out: before its slot is decided otherwise, the Job is looked for.
     fn give_up(&mut self, pending: &Pending) {
-        if pending.why == Why::Retrying {
+        if let (Why::Retrying, Some(slot)) = (&pending.why, pending.origin.slot()) {
             let schedule = &self.snapshot.schedule;
-            let job_name = naming::job_name(&schedule.name, &schedule.uid, slot_of(&pending.slot_time));
-            self.look_at(&job_name);
+            self.look_at(&naming::job_name(&schedule.name, &schedule.uid, slot));
         }
         self.take_off(pending);
     }
@@ -175,11 +176,13 @@ impl<'a> Draft<'a> {
         self.plan.milestones.push(milestone);
     }
 
-    /// Plans the start of a slot.
-    fn start(&mut self, spec: &ScheduleSpec, slot: Slot, refused_since: Option<Timestamp>) {
+    /// Plans the start of a run.
+    fn start(&mut self, spec: &ScheduleSpec, origin: &Origin, refused_since: Option<Timestamp>) {
+        let Some(slot) = origin.slot() else { return };
         let schedule = &self.snapshot.schedule;
         self.plan.starts.push(Start {
-            slot,
+            origin: origin.clone(),
+            attempt: 1,
             job_name: naming::job_name(&schedule.name, &schedule.uid, slot),
             job: job::build(schedule, &spec.job_template, slot, self.snapshot.status.as_ref()),
             refused_since,

@@ -56,7 +56,7 @@ fn note(happened: &mut Happened, what: &str, job_name: &str, end: Result<(), Fau
 /// Creates the Job of a slot.
 async fn create(cluster: &Cluster, store: &Store, snapshot: &Snapshot, start: &Start) -> Result<StartEnd, Fault> {
     let namespace = &snapshot.schedule.namespace;
-    let planned = is_on_time(snapshot, start).then(|| start.slot.timestamp());
+    let planned = start.origin.slot().filter(|slot| is_on_time(snapshot, *slot)).map(Slot::timestamp);
     match cluster.create_job(namespace, &start.job, planned).await {
         Ok(job) => {
             store.put_job(&job);
@@ -72,9 +72,9 @@ async fn create(cluster: &Cluster, store: &Store, snapshot: &Snapshot, start: &S
 }
 
 /// A slot at or below the mark has been waiting: its delay says nothing about us.
-fn is_on_time(snapshot: &Snapshot, start: &Start) -> bool {
+fn is_on_time(snapshot: &Snapshot, slot: Slot) -> bool {
     let mark = snapshot.status.as_ref().and_then(|it| it.decided_through.as_ref());
-    mark.is_some_and(|mark| start.slot > Slot::floor(mark.0))
+    mark.is_some_and(|mark| slot > Slot::floor(mark.0))
 }
 
 /// The name is taken: by an earlier create of ours whose answer was lost, or by somebody else.

@@ -14,7 +14,7 @@ mod text;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::status::{ActiveRun, LastRun, Outcome, Pending, RunState, ScheduleStatus, Why};
+use crate::api::status::{ActiveRun, LastRun, Origin, Outcome, Pending, RunState, ScheduleStatus, Why};
 use crate::decide::plan::{Plan, Reason, RunEnd, Settled, Start};
 use crate::decide::{Snapshot, active_run, naming};
 use crate::time::{Search, Slot};
@@ -54,7 +54,7 @@ pub fn report(snapshot: &Snapshot, plan: &Plan, happened: &Happened) -> Report {
     }
     for adopted in &plan.adopted {
         let reason = adopted.late_create.then_some(Reason::LateCreate);
-        note_started(&mut status, adopted.slot, &adopted.job_name, reason, adopted.late_create);
+        note_started(&mut status, &adopted.origin, &adopted.job_name, reason, adopted.late_create);
         telling.push(notices::adopted(adopted));
     }
     for (start, end) in &happened.starts {
@@ -73,7 +73,7 @@ pub fn report(snapshot: &Snapshot, plan: &Plan, happened: &Happened) -> Report {
     results::expire(&mut status, snapshot.now);
     results::limit(&mut status, snapshot.readable_spec());
     look_ahead(&mut status, snapshot);
-    status.active.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+    status.active.sort_by_key(ActiveRun::asked_for);
     status.active_runs = i32::try_from(status.active.len()).unwrap_or(i32::MAX);
     status.queued_runs = i32::try_from(status.pending.len()).unwrap_or(i32::MAX);
     conditions::set(&mut status, snapshot, plan, happened, &mut telling);
@@ -131,38 +131,39 @@ fn note_start(
     match end {
         StartEnd::Created { job_uid, created } => {
             status.active.push(ActiveRun {
-                slot_time: Time(start.slot.timestamp()),
+                origin: start.origin.clone(),
                 job_name: start.job_name.clone(),
                 job_uid: job_uid.clone(),
-                attempt: 1,
+                attempt: i32::try_from(start.attempt).unwrap_or(i32::MAX),
                 state: RunState::Running,
                 start_time: Time(*created),
+                next_attempt_time: None,
                 stop_reason: None,
                 waiting: None,
             });
-            note_started(status, start.slot, &start.job_name, None, false);
+            note_started(status, &start.origin, &start.job_name, None, false);
             telling.push(notices::started(start));
         }
         StartEnd::FoundOurs(job) => {
             status.active.push(active_run(job));
-            note_started(status, start.slot, &start.job_name, None, false);
+            note_started(status, &start.origin, &start.job_name, None, false);
             telling.push(notices::started(start));
         }
-        StartEnd::NameTaken => settle(status, &failed_to_create(start, Reason::NameTaken), telling),
+        StartEnd::NameTaken => fail_to_create(status, start, Reason::NameTaken, telling),
         StartEnd::Refused { message } => {
-            settle(status, &failed_to_create(start, Reason::JobRefused), telling);
+            fail_to_create(status, start, Reason::JobRefused, telling);
             telling.push(notices::refused(start, message));
         }
         StartEnd::Blocked { reason, message } => {
             let since = start.refused_since.unwrap_or(snapshot.now);
             status.pending.push(Pending {
-                slot_time: Time(start.slot.timestamp()),
+                origin: start.origin.clone(),
                 why: Why::Retrying,
                 since: Time(since),
                 reason: Some((*reason).to_owned()),
                 message: Some(text::clean(message, SHORT_MESSAGE_BYTES).0),
             });
-            status.pending.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+            status.pending.sort_by_key(Pending::asked_for);
             if start.refused_since.is_none() {
                 telling.push(notices::blocked(start, reason, message));
             }
@@ -170,19 +171,15 @@ fn note_start(
     }
 }
 
-fn failed_to_create(start: &Start, reason: Reason) -> Settled {
-    Settled {
-        first: start.slot,
-        last: start.slot,
-        count: Some(1),
-        outcome: Outcome::FailedToCreate,
-        reason,
-        into: None,
-    }
+fn fail_to_create(status: &mut ScheduleStatus, start: &Start, reason: Reason, telling: &mut Vec<Notice>) {
+    let Some(slot) = start.origin.slot() else { return };
+    let outcome = Outcome::FailedToCreate;
+    settle(status, &Settled { first: slot, last: slot, count: Some(1), outcome, reason, into: None }, telling);
 }
 
 /// Records that a slot has a Job. Of a late create the slot's earlier outcome is corrected.
-fn note_started(status: &mut ScheduleStatus, slot: Slot, job_name: &str, reason: Option<Reason>, correct: bool) {
+fn note_started(status: &mut ScheduleStatus, origin: &Origin, job_name: &str, reason: Option<Reason>, correct: bool) {
+    let Some(slot) = origin.slot() else { return };
     if correct {
         outcomes::forget(status, slot);
     }
@@ -206,11 +203,11 @@ fn note_started(status: &mut ScheduleStatus, slot: Slot, job_name: &str, reason:
 
 /// Records the end of a run.
 fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
-    let slot = Slot::floor(end.run.slot_time.0);
+    let Some(slot) = end.run.origin.slot() else { return };
     *status.counts.runs.entry(end.outcome.to_string()).or_default() += 1;
     outcomes::end_run(status, slot, &end.outcome, end.reason.as_deref());
     let last = LastRun {
-        slot_time: end.run.slot_time.clone(),
+        slot_time: Time(slot.timestamp()),
         outcome: end.outcome.clone(),
         exit_code: end.exit_code,
         message: end.message.as_deref().map(|it| text::clean(it, SHORT_MESSAGE_BYTES).0),
@@ -225,7 +222,7 @@ fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
         status.last_successful_time = Some(Time(end.at));
     }
     if let Some(spec) = snapshot.readable_spec() {
-        results::add(status, spec, end);
+        results::add(status, spec, slot, end);
     }
 }
 

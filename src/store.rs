@@ -160,7 +160,7 @@ impl Store {
         let inner = self.read();
         let names = inner.by_schedule.get(schedule_uid).into_iter().flatten();
         let mut jobs: Vec<JobView> = names.filter_map(|id| inner.jobs.get(id)).map(|it| it.view.clone()).collect();
-        jobs.sort_by_key(|it| (it.slot, it.attempt));
+        jobs.sort_by_key(|it| (it.asked_for(), it.attempt));
         jobs
     }
 
@@ -265,9 +265,12 @@ impl Inner {
             return true;
         };
         let Ok(Some(status)) = schedule.read_status() else { return false };
-        status.decided_through.as_ref().is_some_and(|mark| job.view.slot <= Slot::floor(mark.0))
+        job.view
+            .origin
+            .slot()
+            .is_none_or(|slot| status.decided_through.as_ref().is_some_and(|mark| slot <= Slot::floor(mark.0)))
             && !status.active.iter().any(|it| it.job_uid == job.view.uid)
-            && !status.pending.iter().any(|it| Slot::floor(it.slot_time.0) == job.view.slot)
+            && !status.pending.iter().any(|it| it.origin == job.view.origin)
     }
 
     fn forget(&mut self, id: &(String, String)) {

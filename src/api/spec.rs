@@ -34,7 +34,9 @@ pub use trigger::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.resultContainer) || self.jobTemplate.spec.template.spec.containers.exists(c, c.name == self.resultContainer)")
-        .message("resultContainer must be the name of a container in jobTemplate.spec.template.spec.containers")
+        .message("resultContainer must be the name of a container in jobTemplate.spec.template.spec.containers"),
+    validation = Rule::new("(has(self.paused) && self.paused) || !(has(self.pauseUntil) || has(self.pauseReason))")
+        .message("pauseUntil and pauseReason say more about a pause: they need paused: true")
 )]
 pub struct ScheduleSpec {
     /// When to run: exactly one of cron, fields, interval, calendar, at, atLocal, anyOf and
@@ -42,10 +44,27 @@ pub struct ScheduleSpec {
     /// was seen.
     pub trigger: Trigger,
 
+    /// Spreads starts: each planned start is its slot plus a delay below this, the same for the
+    /// same slot whenever it is computed, and never as long as to the next slot. Default: 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Duration>,
+
     /// While true no slot starts. Runs already started go on. What was missed is decided by
     /// catchUp on resume. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
+
+    /// The pause ends by itself at this instant, in RFC 3339; paused stays true in the spec. If it
+    /// is past already when it is first seen, the pause holds. Only with paused: true. Default:
+    /// none, the pause lasts until paused is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "trigger::instant")]
+    pub pause_until: Option<String>,
+
+    /// Why it is paused, for people. Only with paused: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub pause_reason: Option<String>,
 
     /// A slot that cannot start within this time of its planned start is not started
     /// (outcome MissedDeadline). Default: none, a slot may start however late.
@@ -59,6 +78,23 @@ pub struct ScheduleSpec {
     /// What happens when a slot is due while an earlier run is active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Concurrency>,
+
+    /// Whether a failed run is tried again, as a new Job of the same run. With it an absent
+    /// backoffLimit of the template means 0. Default: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+
+    /// Planned runs since creation at most; then the Schedule is complete. A slot counts when it is
+    /// chosen to start. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_runs: Option<i32>,
+
+    /// So many failed runs in a row pause the Schedule, in status and not in the spec, until the
+    /// spec is changed or a ScheduleRun succeeds. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub pause_after_failures: Option<i32>,
 
     /// How long results stay in status. Default: none, results are not kept there (lastRun is).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,17 +138,38 @@ pub struct ScheduleSpec {
 }
 
 /// What starts when slots are late.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.policy)").message("catchUp needs a policy: None, Latest, Earliest or All"))]
+#[x_kube(
+    validation = Rule::new("has(self.policy) || has(self.limit) || has(self.afterPause) || has(self.maxAge) || has(self.since)")
+        .message("catchUp needs one of policy, limit, afterPause, maxAge and since")
+)]
 pub struct CatchUp {
     /// Which of the late slots start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<CatchUpPolicy>,
+
+    /// How many slots All starts, and how many wait in its line at most. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub limit: Option<i32>,
+
+    /// Which of the late slots start when any of them fell into a pause. Default: as policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_pause: Option<CatchUpPolicy>,
+
+    /// Late slots older than this are not started. Default: startingDeadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+
+    /// No slot before this instant starts, late or on time, in RFC 3339. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "trigger::instant")]
+    pub since: Option<String>,
 }
 
-/// Which of the late slots start: None, the Latest, the Earliest, or All (the newest 10, one after
-/// the other). Default: Latest.
+/// Which of the late slots start: None, the Latest, the Earliest, or All (the newest, as many as
+/// limit says, one after the other). Default: Latest.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CatchUpPolicy {
     /// No late slot starts.
@@ -122,22 +179,43 @@ pub enum CatchUpPolicy {
     Latest,
     /// The oldest one starts; the others are coalesced into it.
     Earliest,
-    /// The newest [`CATCH_UP_LIMIT`] start, oldest first, one after the other.
+    /// The newest start, as many as `catchUp.limit` says, oldest first, one after the other.
     All,
 }
 
-/// What happens when a slot is due while an earlier run is active.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+/// What happens when a slot is due while earlier runs are active.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.policy)").message("concurrency needs a policy: Allow, Forbid or Replace"))]
+#[x_kube(
+    validation = Rule::new("has(self.policy) || has(self.limit) || has(self.queueLimit) || has(self.queueFull)")
+        .message("concurrency needs a policy: Allow, Forbid, Replace or Queue"),
+    validation = Rule::new("!has(self.limit) || !has(self.policy) || self.policy != 'Allow'")
+        .message("limit does not go with policy Allow, which admits up to 100 runs"),
+    validation = Rule::new("(has(self.policy) && self.policy == 'Queue') || !(has(self.queueLimit) || has(self.queueFull))")
+        .message("queueLimit and queueFull need policy Queue")
+)]
 pub struct Concurrency {
-    /// What happens to such a slot.
+    /// What happens to a slot that is due while limit runs are active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<ConcurrencyPolicy>,
+
+    /// Runs that may be active at once. Not with Allow. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub limit: Option<i32>,
+
+    /// Slots that wait at most. Only with Queue. Default: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub queue_limit: Option<i32>,
+
+    /// Which slot is given up when one more would have to wait than queueLimit. Only with Queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_full: Option<QueueFull>,
 }
 
-/// What happens to a slot that is due while a run is active: Allow (start it too), Forbid (skip it)
-/// or Replace (stop the active run, then start it). Default: Forbid.
+/// What happens to a slot that is due while limit runs are active: Allow (start it too), Forbid
+/// (skip it), Replace (stop the oldest run, then start it) or Queue (let it wait). Default: Forbid.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConcurrencyPolicy {
     /// It starts beside them, up to [`ALLOW_CAP`] active runs.
@@ -145,14 +223,59 @@ pub enum ConcurrencyPolicy {
     /// It is skipped.
     #[default]
     Forbid,
-    /// The active run is stopped, then it starts.
+    /// The oldest active run is stopped, then it starts.
     Replace,
+    /// It waits until fewer runs are active.
+    Queue,
+}
+
+/// Which slot is given up when the queue is full: DropNewest (the one that comes due) or DropOldest
+/// (the one that has waited longest). Default: DropNewest.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueFull {
+    /// The one that comes due.
+    #[default]
+    DropNewest,
+    /// The one that has waited longest.
+    DropOldest,
+}
+
+/// How a failed run is tried again.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Retry {
+    /// Attempts after the first, at most.
+    #[schemars(range(min = 1, max = 98))]
+    pub limit: i32,
+
+    /// How long after a failed attempt the second one starts. Default: 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Duration>,
+
+    /// By how much the delay grows with each further attempt. Default: 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub factor: Option<i32>,
+
+    /// The delay at most. Default: 5m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<Duration>,
 }
 
 /// The default of `catchUp.limit`: how many late slots `All` starts, and how long its line is.
 pub const CATCH_UP_LIMIT: usize = 10;
 /// Active runs at most under `Allow`.
 pub const ALLOW_CAP: usize = 100;
+/// The default of `concurrency.limit`.
+pub const CONCURRENCY_LIMIT: usize = 1;
+/// The default of `concurrency.queueLimit`.
+pub const QUEUE_LIMIT: usize = 100;
+/// The default of `retry.delay`.
+pub const RETRY_DELAY: Duration = Duration::from_seconds(10);
+/// The default of `retry.factor`.
+pub const RETRY_FACTOR: u64 = 2;
+/// The default of `retry.maxDelay`.
+pub const RETRY_MAX_DELAY: Duration = Duration::from_seconds(300);
 /// The default of both result limits.
 pub const RESULT_LIMIT: usize = 10;
 /// The default of `successfulJobsHistoryLimit`.
@@ -201,6 +324,19 @@ impl ScheduleSpec {
             (self.failed_jobs_history_limit, FAILED_JOBS_HISTORY_LIMIT)
         };
         limit.map_or(default, to_count)
+    }
+}
+
+impl Retry {
+    /// How long after the end of an attempt the following one starts, in seconds.
+    #[must_use]
+    pub fn delay_after(&self, attempt: u32) -> i64 {
+        let factor = self.factor.map_or(RETRY_FACTOR, |it| it.unsigned_abs().into());
+        let grown = factor
+            .saturating_pow(attempt.saturating_sub(1))
+            .saturating_mul(self.delay.unwrap_or(RETRY_DELAY).seconds());
+        let capped = grown.min(self.max_delay.unwrap_or(RETRY_MAX_DELAY).seconds());
+        i64::try_from(capped).unwrap_or(i64::MAX)
     }
 }
 

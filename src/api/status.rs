@@ -74,10 +74,20 @@ pub struct ScheduleStatus {
     /// When the newest successful run completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<Time>,
+    /// Failed runs in a row since a run last succeeded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub consecutive_failures: i64,
+    /// Planned runs since the Schedule was created, which maxRuns limits; a slot counts when it is
+    /// chosen to start.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub planned_runs: i64,
     /// What pauses the Schedule now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub pauses: Vec<Pause>,
+    /// The pauseUntil at which the pause that the spec still asks for has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause_ended: Option<Time>,
     /// What the end of the latest pause found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_resume: Option<Resume>,
@@ -103,13 +113,41 @@ pub struct Epoch {
     pub since: Time,
 }
 
-/// A slot at or below the mark that waits to start.
+/// What a run is for; in status either `slotTime` or `scheduleRun`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A slot of the trigger.
+    #[serde(rename = "slotTime")]
+    Slot(Time),
+    /// The ScheduleRun of this name.
+    #[serde(rename = "scheduleRun")]
+    ScheduleRun(String),
+}
+
+impl JsonSchema for Origin {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Origin".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "slotTime": {"type": "string", "format": "date-time", "description": "The slot it is for."},
+                "scheduleRun": {"type": "string", "maxLength": 253, "description": "The ScheduleRun it is for, if it is not for a slot."},
+            },
+        })
+    }
+}
+
+/// A slot at or below the mark, or a ScheduleRun, that waits to start.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
-    /// The slot.
-    pub slot_time: Time,
-    /// CatchUp, Retrying or Replacing.
+    /// What it is for.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// CatchUp, Queued, Retrying or Replacing.
     pub why: Why,
     /// Since when it waits.
     pub since: Time,
@@ -126,19 +164,23 @@ pub struct Pending {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ActiveRun {
-    /// The slot it was started for.
-    pub slot_time: Time,
-    /// Its Job.
+    /// What it is for.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// The Job of its newest attempt.
     pub job_name: String,
-    /// Its Job's UID.
+    /// That Job's UID.
     #[serde(rename = "jobUID")]
     pub job_uid: String,
     /// Which attempt this Job is, from 1.
     pub attempt: i32,
-    /// Running or Stopping.
+    /// Running, Backoff or Stopping.
     pub state: RunState,
-    /// When its Job was created.
+    /// When its first Job was created.
     pub start_time: Time,
+    /// When the next attempt starts, of a run in Backoff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_time: Option<Time>,
     /// Why it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
@@ -191,10 +233,21 @@ pub struct LastRun {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Pause {
-    /// Spec: a user set spec.paused.
+    /// Spec: a user set spec.paused. Failures: as many runs failed in a row as
+    /// spec.pauseAfterFailures says.
     pub source: String,
     /// When it was first seen.
     pub since: Time,
+    /// Why, as far as anybody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub reason: Option<String>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// The generation of the spec under which it began, of a pause that a change of the spec lifts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
 }
 
 /// What the end of a pause found.

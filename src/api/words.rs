@@ -78,7 +78,9 @@ words! {
         SkippedLate,
         /// Of a slot: it could not start within its starting deadline.
         MissedDeadline,
-        /// Of a slot: the trigger was changed before it was decided.
+        /// Of a slot: it had no place in the queue.
+        QueueFull,
+        /// Of a slot: the trigger was changed, or maxRuns was reached, before it was decided.
         Superseded,
         /// Of a slot: it lies before the Schedule's creation.
         BeforeCreation,
@@ -92,6 +94,8 @@ words! {
     Why {
         /// It was late, and was chosen to start.
         CatchUp,
+        /// As many runs are active as concurrency.limit admits.
+        Queued,
         /// Its start was refused for a reason that may pass.
         Retrying,
         /// The run it replaces is being stopped.
@@ -104,6 +108,8 @@ words! {
     RunState {
         /// Its Job is there and has not finished.
         Running,
+        /// Its last attempt failed, and the next one has not started yet.
+        Backoff,
         /// Its Job is being stopped.
         Stopping,
     }

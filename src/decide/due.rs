@@ -8,7 +8,7 @@ use super::plan::{Reason, Settled};
 use super::snapshot::Accepted;
 use super::{Draft, missed_through, overlap, refused};
 use crate::api::spec::{CATCH_UP_LIMIT, CatchUpPolicy};
-use crate::api::status::{Outcome, Resume, Why};
+use crate::api::status::{Origin, Outcome, Resume, Why};
 use crate::time::{Search, Slot, Trigger};
 
 /// Counts of slots past this are a lower bound.
@@ -41,7 +41,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, accepted: &Accepted, standing: Stand
 fn meet_each(draft: &mut Draft<'_>, accepted: &Accepted, window: &Window<'_>, after: Slot) {
     for slot in window.trigger.between(after, window.through, LISTED) {
         if !window.started.contains(&slot) {
-            overlap::meet(draft, &accepted.spec, slot);
+            overlap::meet(draft, &accepted.spec, &Origin::of_slot(slot));
         }
     }
 }
@@ -67,7 +67,8 @@ impl<'a> Window<'a> {
     /// before the pause was seen, and the mark must account for it.
     fn new(draft: &Draft<'_>, accepted: &'a Accepted, standing: Standing) -> Option<Self> {
         let after = draft.mark();
-        let started: Vec<Slot> = draft.plan.adopted.iter().map(|it| it.slot).filter(|slot| *slot > after).collect();
+        let started: Vec<Slot> =
+            draft.plan.adopted.iter().filter_map(|it| it.origin.slot()).filter(|slot| *slot > after).collect();
         let through = match standing {
             Standing::Paused => *started.iter().max()?,
             Standing::Running | Standing::Resumed { .. } => Slot::floor(draft.now()),
@@ -148,7 +149,7 @@ fn choose(draft: &mut Draft<'_>, window: &Window<'_>, after: Slot) -> u64 {
     };
     let count = chosen.len() as u64;
     for slot in chosen {
-        draft.wait(slot, Why::CatchUp);
+        draft.wait(&Origin::of_slot(slot), Why::CatchUp);
     }
     count
 }

@@ -68,8 +68,8 @@ fn supersede(draft: &mut Draft<'_>) {
         into: None,
     };
     for pending in draft.plan.memory.pending.clone() {
+        let Some(slot) = pending.origin.slot() else { continue };
         draft.give_up(&pending);
-        let slot = slot_of(&pending.slot_time);
         draft.settle(superseded(slot, slot, Some(1)));
     }
     let (mark, now) = (draft.mark(), Slot::floor(draft.now()));

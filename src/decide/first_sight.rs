@@ -58,7 +58,7 @@ fn is_told(draft: &Draft<'_>, slot: Slot) -> bool {
     let mut recorded =
         recorded.map(|it| (slot_of(&it.slot_time), slot_of(it.last_slot_time.as_ref().unwrap_or(&it.slot_time))));
     let mut planned = draft.plan.settled.iter().map(|it| (it.first, it.last));
-    let adopted = draft.plan.adopted.iter().any(|it| it.slot == slot);
+    let adopted = draft.plan.adopted.iter().any(|it| it.origin.slot() == Some(slot));
     let holds = |(first, last): (Slot, Slot)| first <= slot && slot <= last;
     adopted || recorded.any(holds) || planned.any(holds)
 }

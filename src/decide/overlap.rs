@@ -4,24 +4,23 @@ use jiff::Timestamp;
 
 use super::plan::{Reason, Stop, StopHow};
 use super::snapshot::{JobView, Presence};
-use super::{Draft, later, refused, slot_of, wake};
+use super::{Draft, later, refused, wake};
 use crate::api::spec::{ALLOW_CAP, CATCH_UP_LIMIT, CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
-use crate::api::status::{Outcome, Pending, RunState, Why};
-use crate::time::Slot;
+use crate::api::status::{ActiveRun, Origin, Outcome, Pending, RunState, Why};
 
 /// A slot that is on time starts, waits, or is skipped.
-pub(super) fn meet(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot) {
+pub(super) fn meet(draft: &mut Draft<'_>, spec: &ScheduleSpec, origin: &Origin) {
     if joins_the_line(draft, spec) {
         if draft.plan.memory.pending.len() < CATCH_UP_LIMIT {
-            draft.wait(slot, Why::CatchUp);
+            draft.wait(origin, Why::CatchUp);
         } else {
-            skip(draft, slot, Reason::CatchUpLimit);
+            skip(draft, origin, Reason::CatchUpLimit);
         }
     } else {
         // The newest takes the place of those that were refused: it has been blocked for as long.
         let refused_since = refused::since(draft);
-        if !refused::join(draft, spec, slot) {
-            start_or_yield(draft, spec, slot, refused_since);
+        if !origin.slot().is_some_and(|slot| refused::join(draft, spec, slot)) {
+            start_or_yield(draft, spec, origin, refused_since);
         }
     }
 }
@@ -34,26 +33,32 @@ fn joins_the_line(draft: &Draft<'_>, spec: &ScheduleSpec) -> bool {
 }
 
 /// Starts a slot if the concurrency policy lets it.
-pub(super) fn start_or_yield(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot, refused_since: Option<Timestamp>) {
+pub(super) fn start_or_yield(
+    draft: &mut Draft<'_>,
+    spec: &ScheduleSpec,
+    origin: &Origin,
+    refused_since: Option<Timestamp>,
+) {
     match spec.concurrency_policy() {
-        ConcurrencyPolicy::Allow if draft.active_count() < ALLOW_CAP => draft.start(spec, slot, refused_since),
-        ConcurrencyPolicy::Allow => skip_if_certain(draft, slot, Reason::ConcurrencyCap),
-        _ if draft.active_count() == 0 => draft.start(spec, slot, refused_since),
-        ConcurrencyPolicy::Forbid => skip_if_certain(draft, slot, Reason::ConcurrencyForbid),
-        ConcurrencyPolicy::Replace => replace(draft, slot),
+        ConcurrencyPolicy::Allow if draft.active_count() < ALLOW_CAP => draft.start(spec, origin, refused_since),
+        ConcurrencyPolicy::Allow => skip_if_certain(draft, origin, Reason::ConcurrencyCap),
+        _ if draft.active_count() == 0 => draft.start(spec, origin, refused_since),
+        ConcurrencyPolicy::Forbid => skip_if_certain(draft, origin, Reason::ConcurrencyForbid),
+        ConcurrencyPolicy::Replace => replace(draft, origin),
+        ConcurrencyPolicy::Queue => draft.wait(origin, Why::Queued),
     }
 }
 
 /// Skips a slot, once the Jobs in its way have been read live: a cache may not have seen their
 /// end yet.
-fn skip_if_certain(draft: &mut Draft<'_>, slot: Slot, reason: Reason) {
+fn skip_if_certain(draft: &mut Draft<'_>, origin: &Origin, reason: Reason) {
     if look_at_active(draft) {
-        skip(draft, slot, reason);
+        skip(draft, origin, reason);
     }
 }
 
-fn skip(draft: &mut Draft<'_>, slot: Slot, reason: Reason) {
-    draft.settle_one(slot, Outcome::SkippedOverlap, reason, None);
+fn skip(draft: &mut Draft<'_>, origin: &Origin, reason: Reason) {
+    draft.settle_one(origin, Outcome::SkippedOverlap, reason, None);
 }
 
 /// Whether every active Job was read live. Starts of this very plan need no look.
@@ -68,7 +73,7 @@ fn look_at_active(draft: &mut Draft<'_>) -> bool {
 
 /// The active runs are to stop, and the newest slot waits for it. Both are recorded first and
 /// acted on by the next decision.
-fn replace(draft: &mut Draft<'_>, slot: Slot) {
+fn replace(draft: &mut Draft<'_>, origin: &Origin) {
     if !look_at_active(draft) {
         return;
     }
@@ -76,24 +81,25 @@ fn replace(draft: &mut Draft<'_>, slot: Slot) {
         std::mem::take(&mut draft.plan.memory.pending).into_iter().partition(|it| it.why == Why::Replacing);
     draft.plan.memory.pending = others;
     // An older slot that comes to this point, from the line of late ones, does not displace a newer one.
-    let newest = replacing.iter().map(|it| slot_of(&it.slot_time)).fold(slot, Slot::max);
-    let older = replacing.iter().map(|it| slot_of(&it.slot_time)).chain([slot]).filter(|it| *it != newest);
-    for older in older.collect::<Vec<_>>() {
-        draft.settle_one(older, Outcome::Coalesced, Reason::ConcurrencyReplace, Some(newest));
+    let mut rivals: Vec<&Origin> = replacing.iter().map(|it| &it.origin).chain([origin]).collect();
+    rivals.sort_by_key(|it| it.asked_for(draft.now()));
+    let Some(newest) = rivals.pop() else { return };
+    for older in rivals {
+        draft.settle_one(older, Outcome::Coalesced, Reason::ConcurrencyReplace, newest.slot());
     }
     draft.wait(newest, Why::Replacing);
     // A start planned in this very decision gives way to the newer slot.
     for start in std::mem::take(&mut draft.plan.starts) {
-        draft.settle_one(start.slot, Outcome::Coalesced, Reason::ConcurrencyReplace, Some(newest));
+        draft.settle_one(&start.origin, Outcome::Coalesced, Reason::ConcurrencyReplace, newest.slot());
     }
     let (over, mut active): (Vec<_>, Vec<_>) =
         std::mem::take(&mut draft.plan.memory.active).into_iter().partition(|run| draft.is_over(run));
     for run in active.iter_mut().filter(|run| run.state != RunState::Stopping) {
         run.state = RunState::Stopping;
-        run.stop_reason = Some(format!("replaced by the slot {}", newest.timestamp()));
+        run.stop_reason = Some(format!("replaced by the {newest}"));
     }
     draft.plan.memory.active = over.into_iter().chain(active).collect();
-    draft.plan.memory.active.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+    draft.plan.memory.active.sort_by_key(ActiveRun::asked_for);
 }
 
 /// Stops the Jobs of runs that status, as it was read, says are to stop.
@@ -106,7 +112,7 @@ pub(super) fn stop_recorded(draft: &mut Draft<'_>) {
     for run in recorded.iter().filter(|run| run.state == RunState::Stopping) {
         let job = draft.snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
         let Some(job) = job.filter(|job| job.presence == Presence::Here && !job.state.is_terminal()) else { continue };
-        let fence = later(run.start_time.0, draft.snapshot.fence_seconds);
+        let fence = later(job.created, draft.snapshot.fence_seconds);
         if let Some(how) = how_to_stop(job, now >= fence) {
             draft.plan.stops.push(Stop { job_name: job.name.clone(), job_uid: job.uid.clone(), how });
         }

@@ -31,7 +31,13 @@ pub(super) fn follow(draft: &mut Draft<'_>, spec: &ScheduleSpec) -> Standing {
         (true, Some(_)) => Standing::Paused,
         (true, None) => {
             let since = Time(Slot::floor(draft.now()).timestamp());
-            draft.plan.memory.pauses.push(Pause { source: SOURCE_SPEC.into(), since });
+            draft.plan.memory.pauses.push(Pause {
+                source: SOURCE_SPEC.into(),
+                since,
+                reason: None,
+                until: None,
+                generation: None,
+            });
             draft.milestone(Milestone::Paused);
             Standing::Paused
         }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::api::status::{ActiveRun, Epoch, Outcome, Pause, Pending, Resume};
+use crate::api::status::{ActiveRun, Epoch, Origin, Outcome, Pause, Pending, Resume};
 use crate::time::Slot;
 
 /// What to do, and what to remember.
@@ -90,8 +90,8 @@ pub struct Settled {
 /// A Job found that status did not account for: it counts as started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
-    /// Its slot.
-    pub slot: Slot,
+    /// What it is for.
+    pub origin: Origin,
     /// Its name.
     pub job_name: String,
     /// Whether its slot had been decided otherwise: its create request arrived late.
@@ -118,8 +118,10 @@ pub struct RunEnd {
 /// A Job to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
-    /// The slot it is for.
-    pub slot: Slot,
+    /// What it is for.
+    pub origin: Origin,
+    /// Which attempt of its run it is, from 1.
+    pub attempt: u32,
     /// Its name.
     pub job_name: String,
     /// The whole Job, but for the leader's term.

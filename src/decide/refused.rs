@@ -3,15 +3,15 @@
 
 use jiff::Timestamp;
 
+use super::Draft;
 use super::plan::Reason;
-use super::{Draft, slot_of, time_of};
 use crate::api::spec::{CATCH_UP_LIMIT, CatchUpPolicy, ScheduleSpec};
-use crate::api::status::{Outcome, Pending, Why};
+use crate::api::status::{Origin, Outcome, Pending, Why};
 use crate::time::Slot;
 
 /// The oldest of them.
 pub(super) fn oldest(draft: &Draft<'_>) -> Option<Slot> {
-    all(draft).first().map(|it| slot_of(&it.slot_time))
+    all(draft).first().and_then(|it| it.origin.slot())
 }
 
 /// Since when starts have been refused.
@@ -23,7 +23,7 @@ pub(super) fn since(draft: &Draft<'_>) -> Option<Timestamp> {
 pub(super) fn give_way(draft: &mut Draft<'_>, into: Slot) {
     for pending in all(draft) {
         draft.give_up(&pending);
-        draft.settle_one(slot_of(&pending.slot_time), Outcome::Coalesced, Reason::CatchUpLatest, Some(into));
+        draft.settle_one(&pending.origin, Outcome::Coalesced, Reason::CatchUpLatest, Some(into));
     }
 }
 
@@ -37,21 +37,28 @@ pub(super) fn join(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot) -> bo
             false
         }
         CatchUpPolicy::Earliest => {
-            draft.settle_one(slot, Outcome::Coalesced, Reason::CatchUpEarliest, Some(slot_of(&oldest.slot_time)));
+            draft.settle_one(&Origin::of_slot(slot), Outcome::Coalesced, Reason::CatchUpEarliest, oldest.origin.slot());
             true
         }
         CatchUpPolicy::All => {
             if refused.len() >= CATCH_UP_LIMIT {
                 draft.give_up(oldest);
-                draft.settle_one(slot_of(&oldest.slot_time), Outcome::SkippedLate, Reason::CatchUpLimit, None);
+                draft.settle_one(&oldest.origin, Outcome::SkippedLate, Reason::CatchUpLimit, None);
             }
-            draft.put_in_line(Pending { slot_time: time_of(slot), ..oldest.clone() });
+            draft.put_in_line(Pending { origin: Origin::of_slot(slot), ..oldest.clone() });
             true
         }
     }
 }
 
-/// All of them, oldest first.
+/// All slots among them, oldest first.
 fn all(draft: &Draft<'_>) -> Vec<Pending> {
-    draft.plan.memory.pending.iter().filter(|it| it.why == Why::Retrying).cloned().collect()
+    draft
+        .plan
+        .memory
+        .pending
+        .iter()
+        .filter(|it| it.why == Why::Retrying && it.origin.slot().is_some())
+        .cloned()
+        .collect()
 }

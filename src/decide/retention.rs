@@ -18,7 +18,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, spec: &ScheduleSpec) {
             .iter()
             .filter(|job| job.state.is_terminal() && matches!(job.state, JobState::Complete { .. }) == succeeded)
             .collect();
-        finished.sort_by_key(|job| std::cmp::Reverse((job.slot, job.attempt)));
+        finished.sort_by_key(|job| std::cmp::Reverse((job.asked_for(), job.attempt)));
         let limit = spec.jobs_history_limit(succeeded);
         for job in finished.iter().skip(limit) {
             remove(draft, job, Reason::HistoryLimit);
@@ -34,9 +34,12 @@ fn is_accounted_for(draft: &Draft<'_>, job: &JobView) -> bool {
     let Some(status) = &draft.snapshot.status else { return false };
     job.presence == Presence::Here
         && (job.state.is_terminal() || job.stopped)
-        && status.decided_through.as_ref().is_some_and(|mark| job.slot <= slot_of(mark))
+        && job
+            .origin
+            .slot()
+            .is_none_or(|slot| status.decided_through.as_ref().is_some_and(|mark| slot <= slot_of(mark)))
         && !status.active.iter().any(|run| run.job_uid == job.uid)
-        && !status.pending.iter().any(|it| slot_of(&it.slot_time) == job.slot)
+        && !status.pending.iter().any(|it| it.origin == job.origin)
         && !draft.plan.adopted.iter().any(|it| it.job_name == job.name)
 }
 

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{Adopted, Look, RunEnd};
 use super::snapshot::{Evidence, JobState, JobView, Presence};
-use super::{Draft, slot_of, time_of};
+use super::{Draft, slot_of};
 use crate::api::status::{ActiveRun, Outcome, RunState};
 use crate::time::Slot;
 
@@ -30,11 +30,11 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
 /// Records a Job that status does not account for. A Job for an instant still to come was named
 /// by a clock ahead of ours: it is nobody's until that instant.
 fn adopt(draft: &mut Draft<'_>, job: &JobView) {
-    if job.slot > Slot::floor(draft.now()) || draft.plan.memory.active.iter().any(|run| run.job_uid == job.uid) {
+    if job.asked_for() > draft.now() || draft.plan.memory.active.iter().any(|run| run.job_uid == job.uid) {
         return;
     }
-    let waiting = draft.plan.memory.pending.iter().position(|it| slot_of(&it.slot_time) == job.slot);
-    let unrecorded = job.slot > recorded_mark(draft) || waiting.is_some();
+    let waiting = draft.plan.memory.pending.iter().position(|it| it.origin == job.origin);
+    let unrecorded = job.origin.slot().is_some_and(|slot| slot > recorded_mark(draft)) || waiting.is_some();
     let at_work = !job.state.is_terminal() && job.presence == Presence::Here && !job.stopped;
     if !unrecorded && !at_work {
         return;
@@ -46,9 +46,13 @@ fn adopt(draft: &mut Draft<'_>, job: &JobView) {
     if let Some(index) = waiting {
         draft.plan.memory.pending.remove(index);
     }
-    draft.plan.adopted.push(Adopted { slot: job.slot, job_name: job.name.clone(), late_create: !unrecorded });
+    draft.plan.adopted.push(Adopted {
+        origin: job.origin.clone(),
+        job_name: job.name.clone(),
+        late_create: !unrecorded,
+    });
     draft.plan.memory.active.push(active_run(job));
-    draft.plan.memory.active.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+    draft.plan.memory.active.sort_by_key(ActiveRun::asked_for);
 }
 
 /// The mark as status has it: an older status that was put back does not know of later Jobs, even
@@ -62,12 +66,13 @@ fn recorded_mark(draft: &Draft<'_>) -> Slot {
 #[must_use]
 pub fn active_run(job: &JobView) -> ActiveRun {
     ActiveRun {
-        slot_time: time_of(job.slot),
+        origin: job.origin.clone(),
         job_name: job.name.clone(),
         job_uid: job.uid.clone(),
         attempt: i32::try_from(job.attempt).unwrap_or(i32::MAX),
         state: RunState::Running,
         start_time: Time(job.created),
+        next_attempt_time: None,
         stop_reason: None,
         waiting: None,
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::api::spec::ScheduleSpec;
-use crate::api::status::ScheduleStatus;
+use crate::api::status::{Origin, ScheduleStatus};
 use crate::time::{Slot, Trigger};
 
 /// One Schedule and what there is of it, at one instant.
@@ -98,8 +98,8 @@ pub struct JobView {
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// The slot in its name.
-    pub slot: Slot,
+    /// What it is for, as its name says.
+    pub origin: Origin,
     /// The attempt in its name, from 1.
     pub attempt: u32,
     /// When the API server created it.
@@ -180,6 +180,12 @@ impl JobState {
 }
 
 impl JobView {
+    /// The instant it was asked for: its slot, or its creation.
+    #[must_use]
+    pub fn asked_for(&self) -> Timestamp {
+        self.origin.slot().map_or(self.created, Slot::timestamp)
+    }
+
     /// Whether it should have a Pod that is ready or has finished, and has none.
     #[must_use]
     pub fn has_no_pod_to_show(&self) -> bool {

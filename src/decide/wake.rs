@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Draft, later, slot_of};
+use super::{Draft, later};
 use crate::api::status::{RunResult, ScheduleStatus, Why};
 use crate::time::{Search, Slot};
 
@@ -55,16 +55,15 @@ pub(super) fn set(draft: &mut Draft<'_>) {
 /// nothing changes that would bring about another look.
 fn while_waiting(draft: &Draft<'_>, deadline_seconds: Option<i64>) -> Vec<Timestamp> {
     let waiting = draft.plan.memory.pending.iter();
-    let waiting = waiting.map(|it| {
-        (slot_of(&it.slot_time), (it.why == Why::Retrying).then_some(it.since.0), draft.snapshot.last_refusal)
-    });
+    let waiting = waiting
+        .map(|it| (it.asked_for(), (it.why == Why::Retrying).then_some(it.since.0), draft.snapshot.last_refusal));
     let tried = draft.plan.starts.iter().filter(|it| it.refused_since.is_some());
-    let tried = tried.map(|it| (it.slot, it.refused_since, Some(draft.now())));
+    let tried = tried.map(|it| (it.origin.asked_for(draft.now()), it.refused_since, Some(draft.now())));
     let mut instants = Vec::new();
-    for (slot, refused_since, last_refusal) in waiting.chain(tried) {
-        instants.extend(deadline_seconds.map(|it| later(slot.timestamp(), it.saturating_add(1))));
+    for (asked_for, refused_since, last_refusal) in waiting.chain(tried) {
+        instants.extend(deadline_seconds.map(|it| later(asked_for, it.saturating_add(1))));
         if let Some(since) = refused_since {
-            instants.push(retry_at(slot, since, last_refusal).unwrap_or_else(|| draft.now()));
+            instants.push(retry_at(asked_for, since, last_refusal).unwrap_or_else(|| draft.now()));
             instants.push(later(since, WAITING_SECONDS));
         }
     }
@@ -74,10 +73,10 @@ fn while_waiting(draft: &Draft<'_>, deadline_seconds: Option<i64>) -> Vec<Timest
 /// When a refused start is tried again: after as long as it has been refused, between 1 s and
 /// a minute after the last refusal. `None`: at once, because no refusal is known.
 #[must_use]
-pub fn retry_at(slot: Slot, since: Timestamp, last_refusal: Option<Timestamp>) -> Option<Timestamp> {
+pub fn retry_at(asked_for: Timestamp, since: Timestamp, last_refusal: Option<Timestamp>) -> Option<Timestamp> {
     let refused = last_refusal?;
     // One that took the place of another carries on its time, but has been refused only since it came.
-    let waited = refused.duration_since(since.max(slot.timestamp())).as_secs();
+    let waited = refused.duration_since(since.max(asked_for)).as_secs();
     Some(later(refused, waited.clamp(1, RETRY_AT_MOST_SECONDS)))
 }
 

@@ -206,8 +206,8 @@ fn blocked(writer: &mut Writer, status: &ScheduleStatus, now: Timestamp) -> Opti
     let is_long = |since: Timestamp| now.duration_since(since).as_secs() >= WAITING_SECONDS;
     let pending = status.pending.iter().find(|it| it.why == Why::Retrying && is_long(it.since.0))?;
     let message = format!(
-        "slot {} has been waiting since {}: {}",
-        pending.slot_time.0,
+        "{} has been waiting since {}: {}",
+        pending.origin,
         pending.since.0,
         pending.message.as_deref().unwrap_or_default()
     );

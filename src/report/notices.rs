@@ -123,7 +123,7 @@ pub(super) fn started(start: &Start) -> Notice {
     notice(
         false,
         Outcome::Started,
-        format!("slot {} started as Job {}", start.slot.timestamp(), start.job_name),
+        format!("{} started as Job {}", start.origin, start.job_name),
         Some(&start.job_name),
     )
 }
@@ -131,26 +131,20 @@ pub(super) fn started(start: &Start) -> Notice {
 /// A Job that status did not account for.
 pub(super) fn adopted(adopted: &Adopted) -> Notice {
     let late = if adopted.late_create { ", created by a request that arrived late" } else { "" };
-    let note = format!(
-        "Job {} of slot {} was not recorded yet{late}: it counts as started",
-        adopted.job_name,
-        adopted.slot.timestamp()
-    );
+    let note =
+        format!("Job {} of {} was not recorded yet{late}: it counts as started", adopted.job_name, adopted.origin);
     notice(adopted.late_create, "Adopted", note, Some(&adopted.job_name))
 }
 
 /// A start that the API server refused for good.
 pub(super) fn refused(start: &Start, message: &str) -> Notice {
-    let note = format!("the API server refuses the Job of slot {}: {message}", start.slot.timestamp());
+    let note = format!("the API server refuses the Job of {}: {message}", start.origin);
     notice(true, "InvalidTemplate", note, None)
 }
 
 /// A start that is tried again.
 pub(super) fn blocked(start: &Start, reason: &str, message: &str) -> Notice {
-    let note = format!(
-        "the Job of slot {} cannot be created now and is tried again: {reason}: {message}",
-        start.slot.timestamp()
-    );
+    let note = format!("the Job of {} cannot be created now and is tried again: {reason}: {message}", start.origin);
     notice(true, "StartBlocked", note, None)
 }
 
@@ -165,6 +159,6 @@ pub(super) fn ended(end: &RunEnd) -> Notice {
         Outcome::TimedOut => "ran longer than its deadline",
         _ => "ended",
     };
-    let note = format!("Job {} of slot {} {how}{exit}{reason}", end.run.job_name, end.run.slot_time.0);
+    let note = format!("Job {} of {} {how}{exit}{reason}", end.run.job_name, end.run.origin);
     notice(!end.outcome.is_success(), &end.outcome, note, Some(&end.run.job_name))
 }

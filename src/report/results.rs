@@ -8,12 +8,13 @@ use super::text;
 use crate::api::spec::ScheduleSpec;
 use crate::api::status::{RunResult, ScheduleStatus};
 use crate::decide::plan::RunEnd;
+use crate::time::Slot;
 
 /// The longest message of a result, in bytes.
 const MESSAGE_BYTES: usize = 1024;
 
-/// Adds the result of a run, if its kind has a time to live.
-pub(super) fn add(status: &mut ScheduleStatus, spec: &ScheduleSpec, end: &RunEnd) {
+/// Adds the result of a planned run, if its kind has a time to live.
+pub(super) fn add(status: &mut ScheduleStatus, spec: &ScheduleSpec, slot: Slot, end: &RunEnd) {
     let Some(ttl) = spec.result_ttl(end.outcome.is_success()) else { return };
     let (message, truncated) = match &end.message {
         Some(message) => {
@@ -24,7 +25,7 @@ pub(super) fn add(status: &mut ScheduleStatus, spec: &ScheduleSpec, end: &RunEnd
     };
     let expiration = end.at.saturating_add(SignedDuration::from_secs(ttl.seconds_i64())).unwrap_or(Timestamp::MAX);
     status.results.push(RunResult {
-        slot_time: end.run.slot_time.clone(),
+        slot_time: Time(slot.timestamp()),
         job_name: end.run.job_name.clone(),
         outcome: end.outcome.clone(),
         attempts: end.run.attempt,

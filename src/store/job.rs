@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference,
 use serde::{Deserialize, Serialize};
 
 use crate::api::GROUP;
+use crate::api::status::Origin;
 use crate::decide::job::{ANNOTATION_STOPPED, ANNOTATION_TTL};
 use crate::decide::naming;
 use crate::decide::snapshot::{JobState, JobView, Presence};
@@ -72,7 +73,7 @@ impl ObservedJob {
         let (slot, attempt) = naming::identity(&name, &self.schedule()?.uid)?;
         let annotation = |key: &str| self.metadata.annotations.as_ref().and_then(|it| it.get(key));
         Some(JobView {
-            slot,
+            origin: Origin::of_slot(slot),
             attempt,
             uid: self.metadata.uid.clone()?,
             created: self.metadata.creation_timestamp.as_ref()?.0,

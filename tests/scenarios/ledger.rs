@@ -1,5 +1,6 @@
 //! What was told of every slot, from the first look to the last: status holds only the newest.
 
+use punctual::api::status::Origin;
 use punctual::decide::Snapshot;
 use punctual::decide::plan::Plan;
 use punctual::report::happened::{Happened, StartEnd};
@@ -39,16 +40,12 @@ impl Ledger {
             self.tell(settled.first, settled.last, settled.count, &settled.outcome);
         }
         for adopted in plan.adopted.iter().filter(|it| !it.late_create) {
-            self.tell(adopted.slot, adopted.slot, Some(1), "Started");
+            self.tell_of(&adopted.origin, "Started");
         }
         for (start, end) in &happened.starts {
             match end {
-                StartEnd::Created { .. } | StartEnd::FoundOurs(_) => {
-                    self.tell(start.slot, start.slot, Some(1), "Started")
-                }
-                StartEnd::NameTaken | StartEnd::Refused { .. } => {
-                    self.tell(start.slot, start.slot, Some(1), "FailedToCreate")
-                }
+                StartEnd::Created { .. } | StartEnd::FoundOurs(_) => self.tell_of(&start.origin, "Started"),
+                StartEnd::NameTaken | StartEnd::Refused { .. } => self.tell_of(&start.origin, "FailedToCreate"),
                 StartEnd::Blocked { .. } => {}
             }
         }
@@ -57,6 +54,13 @@ impl Ledger {
         {
             let trigger = snapshot.spec.as_ref().ok().map(|it| it.trigger.clone());
             self.eras.push(Era { hash: epoch.hash.clone(), since: Slot::floor(epoch.since.0), trigger });
+        }
+    }
+
+    /// A ScheduleRun is no slot.
+    fn tell_of(&mut self, origin: &Origin, what: &str) {
+        if let Some(slot) = origin.slot() {
+            self.tell(slot, slot, Some(1), what);
         }
     }
 

@@ -133,7 +133,7 @@ fn play(spec: Value, behavior: Behavior, history: &[(i64, Act)]) -> World {
 fn check_every_slot_is_told(world: &World) -> Result<(), TestCaseError> {
     let status: ScheduleStatus = serde_json::from_value(world.cluster.schedule.status.clone()).expect("a status");
     let mark = Slot::floor(status.decided_through.expect("a mark").0);
-    let waiting: BTreeSet<Slot> = status.pending.iter().map(|it| Slot::floor(it.slot_time.0)).collect();
+    let waiting: BTreeSet<Slot> = status.pending.iter().filter_map(|it| it.origin.slot()).collect();
     let eras = &world.ledger.eras;
     for (index, era) in eras.iter().enumerate() {
         let Some(trigger) = &era.trigger else { continue };

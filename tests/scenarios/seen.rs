@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use punctual::api::ScheduleStatus;
-use punctual::api::status::{RunResult, SlotOutcome};
+use punctual::api::status::{Origin, RunResult, SlotOutcome};
 
 use crate::times::Times;
 use crate::world::World;
@@ -44,12 +44,12 @@ fn of_status(seen: &mut Seen, times: &Times, status: &ScheduleStatus) {
     seen.insert("results", status.results.iter().map(|it| result(times, it)).collect());
     let pending = status.pending.iter();
     let pending = pending.map(|it| {
-        format!("{} {} since {}{}", show(&it.slot_time), it.why.as_str(), show(&it.since), bracketed(&it.reason))
+        format!("{} {} since {}{}", origin(times, &it.origin), it.why.as_str(), show(&it.since), bracketed(&it.reason))
     });
     seen.insert("pending", pending.collect());
     let active = status.active.iter();
     let active =
-        active.map(|it| format!("{} {} since {}", show(&it.slot_time), it.state.as_str(), show(&it.start_time)));
+        active.map(|it| format!("{} {} since {}", origin(times, &it.origin), it.state.as_str(), show(&it.start_time)));
     seen.insert("active", active.collect());
     let resume = status.last_resume.iter();
     let resume = resume
@@ -82,6 +82,13 @@ fn of_status(seen: &mut Seen, times: &Times, status: &ScheduleStatus) {
     seen.insert("runs", counted(&status.counts.runs));
     seen.insert("resultsDropped", vec![status.counts.results_dropped.to_string()]);
     seen.insert("trigger", status.trigger.clone().into_iter().collect());
+}
+
+fn origin(times: &Times, origin: &Origin) -> String {
+    match origin {
+        Origin::Slot(time) => times.show(time.0),
+        Origin::ScheduleRun(name) => name.clone(),
+    }
 }
 
 fn outcome(times: &Times, entry: &SlotOutcome) -> String {

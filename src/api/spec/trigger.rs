@@ -341,7 +341,7 @@ impl JsonSchema for NumberOrText {
     }
 }
 
-fn instant(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
 }
 

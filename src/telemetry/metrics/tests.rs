@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{FAMILIES, Metrics, Pass, STATES, Standing};
-use crate::api::status::{ActiveRun, Outcome, RunState};
+use crate::api::status::{ActiveRun, Origin, Outcome, RunState};
 use crate::decide::plan::{Adopted, Plan, Reason, RunEnd, Settled, Start};
 use crate::report::happened::{Happened, StartEnd};
 use crate::time::Slot;
@@ -29,7 +29,13 @@ fn settled(outcome: Outcome, count: Option<u64>) -> Settled {
 }
 
 fn start() -> Start {
-    Start { slot: slot(60), job_name: "job".into(), job: serde_json::Value::Null, refused_since: None }
+    Start {
+        origin: Origin::of_slot(slot(60)),
+        attempt: 1,
+        job_name: "job".into(),
+        job: serde_json::Value::Null,
+        refused_since: None,
+    }
 }
 
 #[test]
@@ -120,19 +126,20 @@ fn series_with_known_labels_are_there_from_the_start() {
 #[test]
 fn a_stored_plan_is_counted_by_what_came_of_it() {
     let run = ActiveRun {
-        slot_time: Time(at(0)),
+        origin: Origin::Slot(Time(at(0))),
         job_name: "job".into(),
         job_uid: "uid".into(),
         attempt: 1,
         state: RunState::Running,
         start_time: Time(at(1_000)),
+        next_attempt_time: None,
         stop_reason: None,
         waiting: None,
     };
     let end = RunEnd { run, outcome: Outcome::TimedOut, reason: None, exit_code: None, message: None, at: at(91_000) };
     let plan = Plan {
         settled: vec![settled(Outcome::Coalesced, Some(41)), settled(Outcome::Superseded, None)],
-        adopted: vec![Adopted { slot: slot(0), job_name: "adopted".into(), late_create: false }],
+        adopted: vec![Adopted { origin: Origin::of_slot(slot(0)), job_name: "adopted".into(), late_create: false }],
         ended: vec![end],
         ..Plan::default()
     };
