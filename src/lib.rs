@@ -8,6 +8,7 @@
 //! - [`clock`], [`leadership`], [`run_leases`]: what time it is, who may act, who looks after a run.
 //! - [`telemetry`]: logs, metrics, Events.
 //! - [`store`], [`cluster`], [`gather`], [`perform`], [`reconcile`]: what is known, and what is done.
+//! - [`simulate`]: a world of virtual time, for trying a Schedule without a cluster. Pure.
 //! - [`queue`], [`watch`], [`operator`]: which Schedule is looked at, and when.
 
 pub mod api;
@@ -22,6 +23,7 @@ pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run_leases;
+pub mod simulate;
 pub mod store;
 pub mod telemetry;
 pub mod time;

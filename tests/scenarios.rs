@@ -1,35 +1,18 @@
 //! Scenarios: what a user would tell of a Schedule, held against `decide` and `report`.
 //!
 //! Each file in `tests/scenarios/*.yaml` is one story: what is given, what happens when, and what
-//! is expected of it. They are played in a [`world`] of virtual time: a model of the API server
-//! and the Job controller ([`cluster`], [`job`]), and an operator that goes through the real
-//! rounds of gather, decide and report ([`operator`]). [`properties`] plays random stories and
-//! holds them against the promises.
+//! is expected of it. They are played in the world of virtual time of `punctual::simulate`.
+//! [`properties`] plays random stories and holds them against the promises.
 
-#[path = "scenarios/cluster.rs"]
-mod cluster;
 #[path = "scenarios/harness.rs"]
 mod harness;
-#[path = "scenarios/job.rs"]
-mod job;
-#[path = "scenarios/ledger.rs"]
-mod ledger;
-#[path = "scenarios/operator.rs"]
-mod operator;
 #[path = "scenarios/properties.rs"]
 mod properties;
-#[path = "scenarios/seen.rs"]
-mod seen;
-#[path = "scenarios/story.rs"]
-mod story;
-#[path = "scenarios/times.rs"]
-mod times;
-#[path = "scenarios/world.rs"]
-mod world;
 
 use std::path::{Path, PathBuf};
 
-use story::Story;
+use punctual::simulate::story::Story;
+use punctual::simulate::{cluster, job, story, times, world};
 
 #[test]
 fn every_story_ends_as_expected() {

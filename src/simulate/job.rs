@@ -1,13 +1,13 @@
 //! A Job of the model: it is created, runs, and ends as its behavior says, unless it is stopped
 //! or deleted before.
 
+use crate::api::Duration;
+use crate::decide::job::ANNOTATION_STOPPED;
+use crate::decide::naming;
+use crate::decide::snapshot::Evidence;
+use crate::store::job::ObservedJob;
+use crate::time::Slot;
 use jiff::{SignedDuration, Timestamp};
-use punctual::api::Duration;
-use punctual::decide::job::ANNOTATION_STOPPED;
-use punctual::decide::naming;
-use punctual::decide::snapshot::Evidence;
-use punctual::store::job::ObservedJob;
-use punctual::time::Slot;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -53,13 +53,20 @@ struct End {
     failure: Option<&'static str>,
 }
 
+/// A Job, and what it will do.
 #[derive(Clone, Debug)]
 pub struct Job {
+    /// Its name.
     pub name: String,
+    /// Its UID.
     pub uid: String,
+    /// The UID of the Schedule it belongs to.
     pub owner_uid: String,
+    /// When it was created.
     pub created: Timestamp,
+    /// Its resource version.
     pub version: u64,
+    /// What its workload does.
     pub behavior: Behavior,
     body: Value,
     end: Option<End>,
@@ -74,12 +81,16 @@ pub struct Job {
 /// What became of a Job with time.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change {
+    /// Nothing.
     None,
+    /// It is different.
     Changed,
+    /// It is no longer there.
     Gone,
 }
 
 impl Job {
+    /// One that begins to work now.
     pub fn new(body: Value, uid: String, created: Timestamp, behavior: Behavior) -> Self {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (name, owner_uid) = (text("/metadata/name"), text("/metadata/ownerReferences/0/uid"));
@@ -100,6 +111,7 @@ impl Job {
         }
     }
 
+    /// The slot its name says it is for.
     pub fn slot(&self) -> Option<Slot> {
         naming::identity(&self.name, &self.owner_uid).map(|(slot, _)| slot)
     }
@@ -152,6 +164,7 @@ impl Job {
         }
     }
 
+    /// Stops its Pods and lets it rest.
     pub fn suspend(&mut self, now: Timestamp) {
         if self.end.is_none() && !self.suspended {
             self.suspended = true;
@@ -169,6 +182,7 @@ impl Job {
         self.pods_end.is_none()
     }
 
+    /// How long after its end it goes by itself.
     pub fn set_ttl(&mut self, seconds: i64) {
         self.ttl_seconds = Some(seconds);
     }
@@ -218,7 +232,7 @@ impl Job {
         let works = i32::from(self.end.is_none() && !self.suspended && ends_pods == 0);
         let ready = if self.behavior.never_ready.is_some() { 0 } else { works };
         let mut job = self.body.clone();
-        job["metadata"]["namespace"] = json!(crate::cluster::NAMESPACE);
+        job["metadata"]["namespace"] = json!(super::cluster::NAMESPACE);
         job["metadata"]["uid"] = json!(self.uid);
         job["metadata"]["resourceVersion"] = json!(self.version.to_string());
         job["metadata"]["creationTimestamp"] = json!(self.created);

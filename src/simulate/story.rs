@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::api::ScheduleStatus;
+use crate::time::Slot;
 use jiff::Timestamp;
-use punctual::time::Slot;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Creates};
-use crate::job::Behavior;
-use crate::seen::{Seen, seen};
-use crate::times::Times;
-use crate::world::World;
+use super::cluster::{Cluster, Creates};
+use super::job::Behavior;
+use super::seen::{Seen, seen};
+use super::times::Times;
+use super::world::World;
 
+/// What is given, what happens, what is expected.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Story {
@@ -21,7 +23,7 @@ pub struct Story {
     title: String,
     given: Given,
     when: Vec<Step>,
-    /// What is to be seen after the last step: see [`crate::seen`].
+    /// What is to be seen after the last step: see [`super::seen`].
     expect: BTreeMap<String, Value>,
 }
 
@@ -89,6 +91,7 @@ enum Watch {
 }
 
 impl Story {
+    /// Reads one from YAML.
     pub fn read(text: &str) -> Result<Self, String> {
         serde_saphyr::from_str(text).map_err(|error| format!("not a story: {error}"))
     }
@@ -98,7 +101,9 @@ impl Story {
         let mut world = self.begin()?;
         for step in &self.when {
             let at = world.times.read(&step.at)?;
-            assert!(at >= world.cluster.now, "{}: a step at {} comes too late", self.title, step.at);
+            if at < world.cluster.now {
+                return Err(format!("{}: a step at {} comes too late", self.title, step.at));
+            }
             world.run_until(at);
             step.take(&mut world)?;
             world.run_until(at);
@@ -130,6 +135,8 @@ impl Story {
         let mut cluster = Cluster::new(times.read(&given.created)?, spec, given.jobs.clone(), behaviors);
         cluster.schedule.generation = given.generation.unwrap_or(1);
         if !given.status.is_null() {
+            serde_json::from_value::<ScheduleStatus>(given.status.clone())
+                .map_err(|error| format!("given.status: {error}"))?;
             cluster.schedule.status = given.status.clone();
         }
         let mut world = World::new(cluster, times);

@@ -1,22 +1,26 @@
 //! The world of one story: virtual time, a cluster, an operator, and what users do to them.
 
+use crate::decide::{job, naming};
+use crate::report::budget::MAX_BYTES;
+use crate::time::Slot;
 use jiff::Timestamp;
-use punctual::decide::{job, naming};
-use punctual::report::budget::MAX_BYTES;
-use punctual::time::Slot;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Event, NAME};
-use crate::ledger::Ledger;
-use crate::operator::Operator;
-use crate::times::Times;
+use super::cluster::{Cluster, Event, NAME};
+use super::ledger::Ledger;
+use super::operator::Operator;
+use super::times::Times;
 
 /// Looks at one instant. More would mean that the operator never comes to rest.
 const LOOKS_AT_ONCE: usize = 60;
 
+/// All there is in a story.
 pub struct World {
+    /// The API server and what runs behind it.
     pub cluster: Cluster,
+    /// What was told of every slot.
     pub ledger: Ledger,
+    /// How times are written.
     pub times: Times,
     /// What happened, in the order of time.
     pub log: Vec<String>,
@@ -33,6 +37,7 @@ pub struct World {
 }
 
 impl World {
+    /// One that begins now, with an operator that leads.
     pub fn new(cluster: Cluster, times: Times) -> Self {
         let operator = Some(Operator::start(&cluster));
         let mut world = Self {
@@ -46,7 +51,7 @@ impl World {
             untold: Vec::new(),
             job_watch_flows: true,
             is_dirty: true,
-            kept_status: Value::Null,
+            kept_status: json!({"conditions": []}),
         };
         world.tell("the Schedule is created".into());
         world
@@ -133,10 +138,12 @@ impl World {
         self.complaints.push(format!("at {}: {what}", self.times.show(self.cluster.now)));
     }
 
+    /// When the operator wants to look again.
     pub fn wake(&self) -> Option<Timestamp> {
         self.operator.as_ref().and_then(|it| it.wake)
     }
 
+    /// Whether an operator leads.
     pub fn is_up(&self) -> bool {
         self.operator.is_some()
     }
@@ -147,6 +154,7 @@ impl World {
 
     // What users and fate do.
 
+    /// The operator is gone, for now.
     pub fn stop_operator(&mut self) {
         self.tell("the operator is stopped".into());
         self.operator = None;
@@ -160,6 +168,7 @@ impl World {
         self.operator = Some(Operator::start(&self.cluster));
     }
 
+    /// The operator crashes after so many more of its writes.
     pub fn crash_after(&mut self, writes: u32) {
         self.cluster.writes_until_crash = Some(writes);
     }
@@ -171,22 +180,26 @@ impl World {
         self.is_dirty = true;
     }
 
+    /// A user deletes the Schedule.
     pub fn delete_schedule(&mut self) {
         self.tell("the Schedule is being deleted".into());
         self.cluster.change_schedule(|it| it.deleting = true);
         self.is_dirty = true;
     }
 
+    /// A user deletes the Job of a slot.
     pub fn delete_job(&mut self, slot: Slot) {
         self.tell(format!("a user deletes the Job of {}", self.times.show(slot.timestamp())));
         self.cluster.delete_after_pods(&self.job_name(slot));
     }
 
+    /// Somebody makes a copy of status.
     pub fn keep_status(&mut self) {
         self.tell("somebody keeps a copy of status".into());
         self.kept_status = self.cluster.schedule.status.clone();
     }
 
+    /// Somebody puts that copy back.
     pub fn restore_status(&mut self) {
         self.tell("somebody puts the old status back".into());
         let kept = self.kept_status.clone();
@@ -194,6 +207,7 @@ impl World {
         self.is_dirty = true;
     }
 
+    /// Somebody removes the status.
     pub fn wipe_status(&mut self) {
         self.tell("somebody removes the status".into());
         self.cluster.change_schedule(|it| it.status = json!({"conditions": []}));
@@ -218,26 +232,28 @@ impl World {
 
     fn job_of(&self, slot: Slot, owner_uid: &str) -> Value {
         let schedule = &self.cluster.schedule;
-        let identity = punctual::decide::snapshot::Identity {
-            namespace: crate::cluster::NAMESPACE.into(),
+        let identity = crate::decide::snapshot::Identity {
+            namespace: super::cluster::NAMESPACE.into(),
             name: NAME.into(),
             uid: schedule.uid.clone(),
             generation: schedule.generation,
             creation: Slot::floor(schedule.creation),
             deleting: false,
         };
-        let template = punctual::api::spec::JobTemplate(schedule.spec["jobTemplate"].clone());
+        let template = crate::api::spec::JobTemplate(schedule.spec["jobTemplate"].clone());
         let mut body = job::build(&identity, &template, slot, None);
         body["metadata"]["ownerReferences"][0]["uid"] = json!(owner_uid);
         body
     }
 
+    /// All clocks are set.
     pub fn set_clocks(&mut self, now: Timestamp) {
         self.tell(format!("all clocks are set to {}", self.times.show(now)));
         self.cluster.set_clocks(now);
         self.is_dirty = true;
     }
 
+    /// The operator does not believe its clock, or does again.
     pub fn doubt_clock(&mut self, why: Option<String>) {
         self.tell(why.as_ref().map_or_else(|| "the clocks agree".into(), |why| format!("the clocks disagree: {why}")));
         if let Some(operator) = &mut self.operator {
@@ -246,11 +262,13 @@ impl World {
         self.is_dirty = true;
     }
 
+    /// The watch of Jobs lags behind, or no longer does.
     pub fn hold_job_watch(&mut self, hold: bool) {
         self.tell(if hold { "the watch of Jobs lags behind" } else { "the watch of Jobs catches up" }.into());
         self.job_watch_flows = !hold;
     }
 
+    /// The name of the Job of a slot.
     pub fn job_name(&self, slot: Slot) -> String {
         naming::job_name(NAME, &self.cluster.schedule.uid, slot)
     }

@@ -1,31 +1,41 @@
 //! What was told of every slot, from the first look to the last: status holds only the newest.
 
-use punctual::api::status::Origin;
-use punctual::decide::Snapshot;
-use punctual::decide::plan::Plan;
-use punctual::report::happened::{Happened, StartEnd};
-use punctual::time::{Slot, Trigger};
+use crate::api::status::Origin;
+use crate::decide::Snapshot;
+use crate::decide::plan::Plan;
+use crate::report::happened::{Happened, StartEnd};
+use crate::time::{Slot, Trigger};
 
 /// What became of one slot, or of a range of slots.
 #[derive(Clone, Debug)]
 pub struct Told {
+    /// The slot; of a range the first.
     pub first: Slot,
+    /// The last of a range.
     pub last: Slot,
+    /// How many; `None` when nobody knows.
     pub count: Option<u64>,
+    /// Its outcome, or Started.
     pub what: String,
 }
 
 /// One version of the trigger, and from when it decided slots.
 #[derive(Clone, Debug)]
 pub struct Era {
+    /// What tells it from others.
     pub hash: String,
+    /// Slots after this one are its own.
     pub since: Slot,
+    /// The trigger, if it could be understood.
     pub trigger: Option<Trigger>,
 }
 
+/// All that was told.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
+    /// Of slots, in the order in which they were decided.
     pub told: Vec<Told>,
+    /// The versions of the trigger.
     pub eras: Vec<Era>,
     /// The reasons of the Events, in their order.
     pub events: Vec<String>,

@@ -3,23 +3,24 @@
 
 use std::collections::BTreeMap;
 
+use crate::decide::plan::{Look, Plan, Start, StopHow};
+use crate::decide::{Snapshot, WAITING_SECONDS, decide};
+use crate::gather::{Circumstances, Recall, gather};
+use crate::report::happened::{Happened, StartEnd, TemplateVerdict};
+use crate::report::report;
+use crate::store::{Key, Store};
 use jiff::{SignedDuration, Timestamp};
-use punctual::decide::plan::{Look, Plan, Start, StopHow};
-use punctual::decide::{Snapshot, WAITING_SECONDS, decide};
-use punctual::gather::{Circumstances, Recall, gather};
-use punctual::report::happened::{Happened, StartEnd, TemplateVerdict};
-use punctual::report::report;
-use punctual::store::{Key, Store};
 use serde_json::Value;
 
-use crate::cluster::{Answer, Cluster, Crashed, Creates, Event, NAME, NAMESPACE, validate};
-use crate::ledger::Ledger;
+use super::cluster::{Answer, Cluster, Crashed, Creates, Event, NAME, NAMESPACE, validate};
+use super::ledger::Ledger;
 
 /// As many rounds as the real reconcile goes.
 const ROUNDS: usize = 8;
 /// No Job of ours is removed before this age.
 pub const FENCE_SECONDS: i64 = 120;
 
+/// One process that leads.
 pub struct Operator {
     store: Store,
     recall: Recall,
@@ -134,7 +135,7 @@ impl Operator {
             }
             Look::Pods(name, uid) => {
                 let job = cluster.jobs.get(name).filter(|job| job.uid == *uid);
-                let evidence = job.map(crate::job::Job::evidence).unwrap_or_default();
+                let evidence = job.map(super::job::Job::evidence).unwrap_or_default();
                 snapshot.evidence.insert(uid.clone(), evidence);
             }
         }
@@ -237,11 +238,11 @@ fn key() -> Key {
     Key { namespace: NAMESPACE.into(), name: NAME.into() }
 }
 
-fn to_value(status: &punctual::api::ScheduleStatus) -> Value {
+fn to_value(status: &crate::api::ScheduleStatus) -> Value {
     serde_json::to_value(status).unwrap_or_default()
 }
 
-#[expect(clippy::panic, reason = "a test fails so")]
+#[expect(clippy::panic, reason = "the model or the operator is wrong: nobody's input leads here")]
 fn panic_with(what: &str, status: &Value) -> ! {
     panic!("{what}: {status:#}")
 }

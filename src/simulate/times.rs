@@ -12,11 +12,13 @@ pub struct Times {
 }
 
 impl Times {
+    /// Times without a date are on this one.
     pub fn on(date: &str) -> Result<Self, String> {
         let date = date.parse().map_err(|error| format!("given.date {date:?}: {error}"))?;
         Ok(Self { date })
     }
 
+    /// A time as a story writes it.
     pub fn read(&self, text: &str) -> Result<Timestamp, String> {
         if let Ok(timestamp) = text.parse::<Timestamp>() {
             return Ok(timestamp);
@@ -29,6 +31,7 @@ impl Times {
         Ok(civil.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?.timestamp())
     }
 
+    /// A time as a story writes it, as short as it can be.
     pub fn show(&self, timestamp: Timestamp) -> String {
         let civil = timestamp.to_zoned(TimeZone::UTC).datetime();
         if civil.date().year() != self.date.year() {

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::ScheduleStatus;
+use crate::api::status::{Origin, RunResult, SlotOutcome};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use punctual::api::ScheduleStatus;
-use punctual::api::status::{Origin, RunResult, SlotOutcome};
 
-use crate::times::Times;
-use crate::world::World;
+use super::times::Times;
+use super::world::World;
 
 /// By what it is called in `expect`.
 pub type Seen = BTreeMap<&'static str, Vec<String>>;
 
+/// All there is to see.
 pub fn seen(world: &World) -> Seen {
     let times = &world.times;
     let status: ScheduleStatus =
         serde_json::from_value(world.cluster.schedule.status.clone()).expect("a readable status");
     let mut seen = Seen::new();
     of_status(&mut seen, times, &status);
-    let start = |(slot, at, name): &(Option<punctual::time::Slot>, jiff::Timestamp, String)| {
+    let start = |(slot, at, name): &(Option<crate::time::Slot>, jiff::Timestamp, String)| {
         let slot = slot.map_or_else(|| name.clone(), |slot| times.show(slot.timestamp()));
         format!("{slot} at {}", times.show(*at))
     };
@@ -26,7 +27,7 @@ pub fn seen(world: &World) -> Seen {
     seen.insert("startedJobs", world.cluster.created.iter().map(|(_, _, name)| name.clone()).collect());
     let mut jobs: Vec<_> = world.cluster.jobs.values().collect();
     jobs.sort_by_key(|job| job.slot());
-    let job = |job: &&crate::job::Job| {
+    let job = |job: &&super::job::Job| {
         let slot = job.slot().map_or_else(|| job.name.clone(), |slot| times.show(slot.timestamp()));
         format!("{slot} {}", job.word())
     };

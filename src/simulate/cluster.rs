@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::ObservedSchedule;
+use crate::time::Slot;
 use jiff::{SignedDuration, Timestamp};
-use punctual::api::ObservedSchedule;
-use punctual::time::Slot;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::job::{Behavior, Change, Job};
+use super::job::{Behavior, Change, Job};
 
+/// The namespace of the one Schedule.
 pub const NAMESPACE: &str = "team";
+/// Its name.
 pub const NAME: &str = "nightly";
 
 /// What becomes of creates of Jobs. A Job without an image is invalid in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Creates {
+    /// They are carried out.
     #[default]
     Accepted,
     /// Refused by a quota.
@@ -31,9 +34,13 @@ pub enum Creates {
 
 /// What a create was answered.
 pub enum Answer {
+    /// It is there now.
     Created(Job),
+    /// One of that name was there.
     AlreadyExists(Job),
+    /// The Job cannot be accepted, and why.
     Invalid(String),
+    /// Refused for a reason that may pass.
     Blocked(&'static str, String),
 }
 
@@ -43,26 +50,39 @@ pub struct Crashed;
 
 /// Something a watch would tell.
 pub enum Event {
+    /// A Job is there, or is different.
     JobChanged(Job),
+    /// A Job is no longer there.
     JobGone(Job),
 }
 
 /// The Schedule as it is stored.
 #[derive(Clone, Debug)]
 pub struct Stored {
+    /// Its UID.
     pub uid: String,
+    /// When it was created.
     pub creation: Timestamp,
+    /// The generation of its spec.
     pub generation: i64,
+    /// Whether it is being deleted.
     pub deleting: bool,
+    /// As the user wrote it.
     pub spec: Value,
+    /// As it was written last.
     pub status: Value,
     version: u64,
 }
 
+/// The API server and the Job controller.
 pub struct Cluster {
+    /// The time on all clocks.
     pub now: Timestamp,
+    /// The one Schedule.
     pub schedule: Stored,
+    /// The Jobs that are there, by name.
     pub jobs: BTreeMap<String, Job>,
+    /// What becomes of creates from now on.
     pub creates: Creates,
     /// The operator crashes after so many more of its writes.
     pub writes_until_crash: Option<u32>,
@@ -76,6 +96,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// One with a Schedule that is created now.
     pub fn new(now: Timestamp, spec: Value, behavior: Behavior, behaviors: BTreeMap<Slot, Behavior>) -> Self {
         let schedule = Stored {
             uid: "2d1f7a52-6d3c-4bb0-9d52-0a52c4a3f9e1".into(),
@@ -100,6 +121,7 @@ impl Cluster {
         }
     }
 
+    /// The Schedule as the watch shows it.
     pub fn observed_schedule(&self) -> ObservedSchedule {
         let Stored { uid, creation, generation, deleting, spec, status, version } = &self.schedule;
         let deletion = deleting.then_some(self.now);
@@ -122,6 +144,7 @@ impl Cluster {
         self.schedule.version = self.next_version();
     }
 
+    /// A status write of the operator.
     pub fn write_status(&mut self, status: Value) -> Result<(), Crashed> {
         self.schedule.status = status;
         self.schedule.version = self.next_version();
@@ -191,6 +214,7 @@ impl Cluster {
         job
     }
 
+    /// A patch of the operator that suspends a Job.
     pub fn suspend(&mut self, name: &str) -> Result<(), Crashed> {
         let now = self.now;
         if let Some(job) = self.jobs.get_mut(name) {
@@ -210,16 +234,19 @@ impl Cluster {
         }
     }
 
+    /// A delete by the operator that waits for the Pods.
     pub fn delete_foreground(&mut self, name: &str) -> Result<(), Crashed> {
         self.delete_after_pods(name);
         self.wrote()
     }
 
+    /// A delete by the operator that does not wait.
     pub fn delete_background(&mut self, name: &str) -> Result<(), Crashed> {
         self.remove(name);
         self.wrote()
     }
 
+    /// A patch of the operator that gives a Job its time to live.
     pub fn set_ttl(&mut self, name: &str, seconds: i32) -> Result<(), Crashed> {
         if let Some(job) = self.jobs.get_mut(name) {
             job.set_ttl(seconds.into());
