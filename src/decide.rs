@@ -7,6 +7,7 @@ pub mod job;
 pub mod naming;
 pub mod origin;
 pub mod plan;
+pub mod planned;
 pub mod snapshot;
 
 mod due;
@@ -63,7 +64,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
 }
 
 /// The rules for a Schedule whose trigger is the one its mark belongs to.
-fn go_on(draft: &mut Draft<'_>, accepted: &Accepted) {
+fn go_on<'a>(draft: &mut Draft<'a>, accepted: &'a Accepted) {
     let standing = pause::follow(draft, &accepted.spec);
     due::decide(draft, accepted, standing);
     if !accepted.spec.is_paused() {

@@ -17,7 +17,7 @@ use crate::decide::plan::Look;
 use crate::decide::snapshot::{Accepted, Identity, JobState, Refusal, Snapshot};
 use crate::decide::{WAITING_SECONDS, trigger_hash};
 use crate::store::{Key, Store};
-use crate::time::{Context, Slot, Trigger, TriggerErrorKind};
+use crate::time::{Context, Slot, Trigger, TriggerErrorKind, parse_instant};
 
 /// What this process remembers of a Schedule beyond its status: nothing that a successor would
 /// need, only what keeps this one from doing things twice or too often.
@@ -195,8 +195,8 @@ fn understand(observed: &ObservedSchedule, schedule: &Identity) -> Result<Accept
         ),
         spec: None,
     })?;
-    match understand_trigger(&spec, schedule) {
-        Ok(trigger) => Ok(Accepted { spec, trigger }),
+    match understand_trigger(&spec, schedule).and_then(|trigger| Ok((trigger, understand_since(&spec)?))) {
+        Ok((trigger, since)) => Ok(Accepted { spec, trigger, since }),
         Err((reason, message)) => Err(Refusal { reason, message, spec: Some(Box::new(spec)) }),
     }
 }
@@ -215,4 +215,11 @@ fn understand_trigger(spec: &ScheduleSpec, schedule: &Identity) -> Result<Trigge
         return Err(("NeverFires", format!("spec.trigger names no instant at all: {} never comes", trigger.words())));
     }
     Ok(trigger)
+}
+
+/// The schema lets through what looks like an instant and is none, such as 30 February.
+fn understand_since(spec: &ScheduleSpec) -> Result<Option<Slot>, (&'static str, String)> {
+    let since = spec.catch_up.as_ref().and_then(|it| it.since.as_deref());
+    let since = since.map(|text| parse_instant("spec.catchUp.since", text)).transpose();
+    since.map_err(|error| ("InvalidCatchUp", error.to_string()))
 }

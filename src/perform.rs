@@ -56,7 +56,8 @@ fn note(happened: &mut Happened, what: &str, job_name: &str, end: Result<(), Fau
 /// Creates the Job of a slot.
 async fn create(cluster: &Cluster, store: &Store, snapshot: &Snapshot, start: &Start) -> Result<StartEnd, Fault> {
     let namespace = &snapshot.schedule.namespace;
-    let planned = start.origin.slot().filter(|slot| is_on_time(snapshot, *slot)).map(Slot::timestamp);
+    let planned = start.origin.slot().filter(|slot| is_on_time(snapshot, *slot));
+    let planned = planned.map(|slot| snapshot.planned_starts().map_or(slot, |it| it.of(slot)).timestamp());
     match cluster.create_job(namespace, &start.job, planned).await {
         Ok(job) => {
             store.put_job(&job);

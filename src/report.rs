@@ -226,7 +226,7 @@ fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
     }
 }
 
-/// Shows what comes next. A paused Schedule has nothing to come, and costs no write while the
+/// Shows what comes next: slots, whose planned start may be later. A paused Schedule has nothing to come, and costs no write while the
 /// slots it misses go by.
 fn look_ahead(status: &mut ScheduleStatus, snapshot: &Snapshot) {
     status.next_slots.clear();
@@ -234,11 +234,13 @@ fn look_ahead(status: &mut ScheduleStatus, snapshot: &Snapshot) {
     status.next_slot_text = None;
     let Ok(accepted) = &snapshot.spec else { return };
     status.trigger = Some(accepted.trigger.words());
+    let now = Slot::floor(snapshot.now);
     if accepted.spec.is_paused() {
         return;
     }
-    let mut from = Slot::floor(snapshot.now)
-        .max(status.decided_through.as_ref().map_or(Slot::floor(snapshot.now), |it| Slot::floor(it.0)));
+    let mut from = snapshot.planned_starts().map_or(now, |it| it.slots_through(now));
+    from = from.max(status.decided_through.as_ref().map_or(from, |it| Slot::floor(it.0)));
+    from = from.max(accepted.since.map_or(from, |since| since.plus_seconds(-1)));
     while status.next_slots.len() < NEXT_SLOTS
         && let Search::Slot(slot) = accepted.trigger.next(from)
     {

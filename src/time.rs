@@ -44,6 +44,16 @@ pub use zone::zone_data_version;
 
 use crate::api::spec;
 
+/// Reads an instant in RFC 3339 that stands in a spec outside of its trigger: the first whole second
+/// at or after it.
+///
+/// # Errors
+///
+/// When it is no instant, in words that name its place.
+pub fn parse_instant(path: &str, text: &str) -> Result<Slot, TriggerError> {
+    instants::parse_instant(path, text)
+}
+
 /// A parsed trigger.
 #[derive(Clone, Debug)]
 pub struct Trigger {

@@ -2,10 +2,13 @@
 //!
 //! Each file in `tests/scenarios/*.yaml` is one story: what is given, what happens when, and what
 //! is expected of it. They are played in the world of virtual time of `punctual::simulate`.
-//! [`properties`] plays random stories and holds them against the promises.
+//! [`properties`] plays random stories and holds them against the promises; [`policies`] plays what
+//! was computed elsewhere.
 
 #[path = "scenarios/harness.rs"]
 mod harness;
+#[path = "scenarios/policies.rs"]
+mod policies;
 #[path = "scenarios/properties.rs"]
 mod properties;
 

@@ -296,6 +296,25 @@ impl ScheduleSpec {
         self.catch_up.as_ref().and_then(|it| it.policy).unwrap_or_default()
     }
 
+    /// The catch-up policy when a late slot fell into a pause, its default applied.
+    #[must_use]
+    pub fn catch_up_policy_after_pause(&self) -> CatchUpPolicy {
+        self.catch_up.as_ref().and_then(|it| it.after_pause).unwrap_or_else(|| self.catch_up_policy())
+    }
+
+    /// How many slots `All` starts, and how long its line is, the default applied.
+    #[must_use]
+    pub fn catch_up_limit(&self) -> usize {
+        self.catch_up.as_ref().and_then(|it| it.limit).map_or(CATCH_UP_LIMIT, to_count)
+    }
+
+    /// How old late slots may be. The default is `startingDeadline`, past which no slot starts
+    /// anyway.
+    #[must_use]
+    pub fn catch_up_max_age(&self) -> Option<Duration> {
+        self.catch_up.as_ref().and_then(|it| it.max_age)
+    }
+
     /// The concurrency policy, its default applied.
     #[must_use]
     pub fn concurrency_policy(&self) -> ConcurrencyPolicy {

@@ -151,7 +151,8 @@ pub struct Pending {
     pub why: Why,
     /// Since when it waits.
     pub since: Time,
-    /// What refused its start, when it is Retrying.
+    /// What refused its start, when it is Retrying; CatchUpAll, when it waits for its turn in the
+    /// line of catchUp.policy All.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The refusal in words.

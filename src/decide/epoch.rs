@@ -79,11 +79,13 @@ fn supersede(draft: &mut Draft<'_>) {
     first_sight::settle_instants_before(draft, now.max(mark), Outcome::Superseded, Reason::TriggerChanged);
 }
 
-/// Not when its next slot was known to be still to come, or it had none left.
+/// Not when its next slot was known to be still to come, or it had none left. Slots before
+/// `catchUp.since` are not announced.
 fn old_trigger_may_have_asked(draft: &Draft<'_>, now: Slot) -> bool {
     let Some(status) = &draft.snapshot.status else { return true };
+    let since = draft.snapshot.spec.as_ref().ok().and_then(|it| it.since);
     match &status.next_slot_time {
-        Some(next) => slot_of(next) <= now,
+        Some(next) => slot_of(next) <= now || since.is_some_and(|since| since > draft.mark().plus_seconds(1)),
         None => !status.conditions.iter().any(|it| it.type_ == "Complete" && it.status == "True"),
     }
 }

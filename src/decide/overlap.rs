@@ -1,18 +1,19 @@
 //! Overlap: a slot is due while earlier runs are active.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{Reason, Stop, StopHow};
 use super::snapshot::{JobView, Presence};
 use super::{Draft, later, refused, wake};
-use crate::api::spec::{ALLOW_CAP, CATCH_UP_LIMIT, CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
+use crate::api::spec::{ALLOW_CAP, CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
 use crate::api::status::{ActiveRun, Origin, Outcome, Pending, RunState, Why};
 
 /// A slot that is on time starts, waits, or is skipped.
 pub(super) fn meet(draft: &mut Draft<'_>, spec: &ScheduleSpec, origin: &Origin) {
     if joins_the_line(draft, spec) {
-        if draft.plan.memory.pending.len() < CATCH_UP_LIMIT {
-            draft.wait(origin, Why::CatchUp);
+        if draft.plan.memory.pending.len() < spec.catch_up_limit() {
+            line_up(draft, origin);
         } else {
             skip(draft, origin, Reason::CatchUpLimit);
         }
@@ -27,9 +28,23 @@ pub(super) fn meet(draft: &mut Draft<'_>, spec: &ScheduleSpec, origin: &Origin) 
 
 /// Under `All`, a slot that comes due while others wait their turn waits behind them.
 fn joins_the_line(draft: &Draft<'_>, spec: &ScheduleSpec) -> bool {
-    spec.catch_up_policy() == CatchUpPolicy::All
-        && spec.concurrency_policy() != ConcurrencyPolicy::Allow
-        && draft.plan.memory.pending.iter().any(|it| it.why == Why::CatchUp)
+    draft.plan.memory.pending.iter().any(|it| it.why == Why::CatchUp && is_in_line(spec, it))
+}
+
+/// A slot takes its place in the line of those that `All` chose.
+pub(super) fn line_up(draft: &mut Draft<'_>, origin: &Origin) {
+    let (since, reason) = (Time(draft.now()), Some(Reason::CatchUpAll.to_string()));
+    draft.put_in_line(Pending { origin: origin.clone(), why: Why::CatchUp, since, reason, message: None });
+}
+
+/// Whether a slot waits in the line of `All`, in which nobody is skipped, and nobody replaces
+/// anything or goes first.
+pub(super) fn is_in_line(spec: &ScheduleSpec, pending: &Pending) -> bool {
+    let was_chosen_by_all = match pending.why {
+        Why::CatchUp => pending.reason.as_deref() == Some(Reason::CatchUpAll.to_string().as_str()),
+        _ => spec.catch_up_policy() == CatchUpPolicy::All,
+    };
+    was_chosen_by_all && spec.concurrency_policy() != ConcurrencyPolicy::Allow
 }
 
 /// Starts a slot if the concurrency policy lets it.

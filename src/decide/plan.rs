@@ -204,6 +204,12 @@ pub enum Reason {
     CatchUpEarliest,
     /// More slots were late than catchUp.policy All starts.
     CatchUpLimit,
+    /// It was late, and older than catchUp.maxAge.
+    CatchUpMaxAge,
+    /// It is before catchUp.since.
+    CatchUpSince,
+    /// catchUp.policy All chose it: it waits for its turn.
+    CatchUpAll,
     /// An earlier run is active, and concurrency.policy is Forbid.
     ConcurrencyForbid,
     /// As many runs are active as Allow admits.
@@ -232,6 +238,9 @@ impl Reason {
         Self::CatchUpLatest,
         Self::CatchUpEarliest,
         Self::CatchUpLimit,
+        Self::CatchUpMaxAge,
+        Self::CatchUpSince,
+        Self::CatchUpAll,
         Self::ConcurrencyForbid,
         Self::ConcurrencyCap,
         Self::ConcurrencyReplace,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::Draft;
 use super::plan::Reason;
-use crate::api::spec::{CATCH_UP_LIMIT, CatchUpPolicy, ScheduleSpec};
+use crate::api::spec::{CatchUpPolicy, ScheduleSpec};
 use crate::api::status::{Origin, Outcome, Pending, Why};
 use crate::time::Slot;
 
@@ -41,7 +41,7 @@ pub(super) fn join(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot) -> bo
             true
         }
         CatchUpPolicy::All => {
-            if refused.len() >= CATCH_UP_LIMIT {
+            if refused.len() >= spec.catch_up_limit() {
                 draft.give_up(oldest);
                 draft.settle_one(&oldest.origin, Outcome::SkippedLate, Reason::CatchUpLimit, None);
             }

@@ -67,6 +67,8 @@ pub struct Accepted {
     pub spec: ScheduleSpec,
     /// Its trigger, understood.
     pub trigger: Trigger,
+    /// Its `catchUp.since`, understood.
+    pub since: Option<Slot>,
 }
 
 /// Why a spec cannot be worked on.

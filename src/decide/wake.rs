@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::planned::PlannedStarts;
 use super::{Draft, later};
 use crate::api::status::{RunResult, ScheduleStatus, Why};
 use crate::time::{Search, Slot};
@@ -28,15 +29,16 @@ pub(super) fn set(draft: &mut Draft<'_>) {
     if let Ok(accepted) = &draft.snapshot.spec
         && !accepted.spec.is_paused()
     {
-        match accepted.trigger.next(draft.mark().max(Slot::floor(draft.now()))) {
-            Search::Slot(next) => instants.push(next.timestamp()),
+        let planned = PlannedStarts::new(accepted, &draft.snapshot.schedule);
+        match accepted.trigger.next(draft.mark().max(planned.slots_through(Slot::floor(draft.now())))) {
+            Search::Slot(next) => instants.push(planned.of(next).timestamp()),
             // The search goes on from there, at the latest when that instant has come.
             Search::NoneUpTo(up_to) => {
                 instants.push(up_to.timestamp().max(later(draft.now(), SEARCH_AGAIN_SECONDS)));
             }
             Search::Never => {}
         }
-        instants.extend(while_waiting(draft, accepted.spec.starting_deadline.map(|it| it.seconds_i64())));
+        instants.extend(while_waiting(draft, &planned, accepted.spec.starting_deadline.map(|it| it.seconds_i64())));
     }
     instants.retain(|at| *at > draft.now());
     instants.extend(unready_again(draft));
@@ -53,17 +55,22 @@ pub(super) fn set(draft: &mut Draft<'_>) {
 /// What comes for slots that wait: the end of their deadline, and the next try of those that are
 /// being refused. A start of this plan that was refused before may be refused again, and then
 /// nothing changes that would bring about another look.
-fn while_waiting(draft: &Draft<'_>, deadline_seconds: Option<i64>) -> Vec<Timestamp> {
+fn while_waiting(draft: &Draft<'_>, planned: &PlannedStarts<'_>, deadline_seconds: Option<i64>) -> Vec<Timestamp> {
     let waiting = draft.plan.memory.pending.iter();
-    let waiting = waiting
-        .map(|it| (it.asked_for(), (it.why == Why::Retrying).then_some(it.since.0), draft.snapshot.last_refusal));
+    let waiting = waiting.map(|it| {
+        (
+            planned.of_origin(&it.origin, it.since.0),
+            (it.why == Why::Retrying).then_some(it.since.0),
+            draft.snapshot.last_refusal,
+        )
+    });
     let tried = draft.plan.starts.iter().filter(|it| it.refused_since.is_some());
-    let tried = tried.map(|it| (it.origin.asked_for(draft.now()), it.refused_since, Some(draft.now())));
+    let tried = tried.map(|it| (planned.of_origin(&it.origin, draft.now()), it.refused_since, Some(draft.now())));
     let mut instants = Vec::new();
-    for (asked_for, refused_since, last_refusal) in waiting.chain(tried) {
-        instants.extend(deadline_seconds.map(|it| later(asked_for, it.saturating_add(1))));
+    for (planned, refused_since, last_refusal) in waiting.chain(tried) {
+        instants.extend(deadline_seconds.map(|it| later(planned, it.saturating_add(1))));
         if let Some(since) = refused_since {
-            instants.push(retry_at(asked_for, since, last_refusal).unwrap_or_else(|| draft.now()));
+            instants.push(retry_at(planned, since, last_refusal).unwrap_or_else(|| draft.now()));
             instants.push(later(since, WAITING_SECONDS));
         }
     }
@@ -73,10 +80,10 @@ fn while_waiting(draft: &Draft<'_>, deadline_seconds: Option<i64>) -> Vec<Timest
 /// When a refused start is tried again: after as long as it has been refused, between 1 s and
 /// a minute after the last refusal. `None`: at once, because no refusal is known.
 #[must_use]
-pub fn retry_at(asked_for: Timestamp, since: Timestamp, last_refusal: Option<Timestamp>) -> Option<Timestamp> {
+pub fn retry_at(planned: Timestamp, since: Timestamp, last_refusal: Option<Timestamp>) -> Option<Timestamp> {
     let refused = last_refusal?;
     // One that took the place of another carries on its time, but has been refused only since it came.
-    let waited = refused.duration_since(since.max(asked_for)).as_secs();
+    let waited = refused.duration_since(since.max(planned)).as_secs();
     Some(later(refused, waited.clamp(1, RETRY_AT_MOST_SECONDS)))
 }
 

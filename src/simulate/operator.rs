@@ -9,6 +9,7 @@ use crate::gather::{Circumstances, Recall, gather};
 use crate::report::happened::{Happened, StartEnd, TemplateVerdict};
 use crate::report::report;
 use crate::store::{Key, Store};
+use crate::time::Slot;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -83,6 +84,13 @@ impl Operator {
             + usize::from(plan.try_template);
         (*before != after || acts > 0)
             .then(|| format!("{acts} acts, and status changes\nfrom {before}\nto   {after}\n{plan:?}"))
+    }
+
+    /// The planned start of the first slot after an instant.
+    pub fn planned_start_after(&mut self, cluster: &Cluster, after: Slot) -> Option<Slot> {
+        let snapshot = self.gather(cluster)?;
+        let next = snapshot.spec.as_ref().ok()?.trigger.next(after).slot()?;
+        snapshot.planned_starts().map(|it| it.of(next))
     }
 
     fn gather(&mut self, cluster: &Cluster) -> Option<Snapshot> {

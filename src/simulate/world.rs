@@ -148,6 +148,11 @@ impl World {
         self.operator.is_some()
     }
 
+    /// The planned start of the first slot after an instant.
+    pub fn planned_start_after(&self, after: Slot) -> Option<Slot> {
+        Operator::start(&self.cluster).planned_start_after(&self.cluster, after)
+    }
+
     fn tell(&mut self, what: String) {
         self.log.push(format!("{:>14}  {what}", self.times.show(self.cluster.now)));
     }

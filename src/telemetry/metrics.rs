@@ -29,6 +29,7 @@ pub const STATES: &[&str] = &[
     "Scheduled",
     "Paused",
     "Completed",
+    "InvalidCatchUp",
     "InvalidTemplate",
     "InvalidTrigger",
     "NeverFires",

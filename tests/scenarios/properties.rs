@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use punctual::api::Duration;
 use punctual::api::ScheduleStatus;
-use punctual::time::{Search, Slot};
+use punctual::time::Slot;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Creates};
@@ -15,6 +15,8 @@ use crate::times::Times;
 use crate::world::World;
 
 const BEGIN: &str = "2026-06-01T10:00:00Z";
+/// After the end of every history.
+const SOME_DAY: &str = "2026-07-01T00:00:00Z";
 
 /// What happens after some time has passed.
 #[derive(Clone, Debug)]
@@ -25,6 +27,7 @@ enum Act {
     Pause(bool),
     EditTrigger(Value),
     EditOther,
+    EditJitter(Value),
     Creates(Creates),
     DeleteAJob,
     HoldJobWatch(bool),
@@ -44,16 +47,36 @@ fn trigger() -> impl Strategy<Value = Value> {
     ])
 }
 
+fn jitter() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![Value::Null, json!("3s"), json!("50s"), json!("1h")])
+}
+
+fn catch_up() -> impl Strategy<Value = Value> {
+    let policy = || prop::sample::select(vec!["None", "Latest", "Earliest", "All"]);
+    let after_pause = prop::option::of(policy());
+    let limit = prop::option::of(1..4);
+    let max_age = prop::sample::select(vec![None, None, Some("3s"), Some("2m")]);
+    let since = prop::sample::select(vec![
+        None,
+        None,
+        Some("2026-06-01T10:01:30Z"),
+        Some("2026-06-01T10:06:00Z"),
+        Some(SOME_DAY),
+    ]);
+    (policy(), after_pause, limit, max_age, since).prop_map(|(policy, after_pause, limit, max_age, since)| {
+        json!({"policy": policy, "afterPause": after_pause, "limit": limit, "maxAge": max_age, "since": since})
+    })
+}
+
 fn spec() -> impl Strategy<Value = Value> {
     let deadline = prop::sample::select(vec![Value::Null, json!("3s"), json!("90s"), json!("5m")]);
-    let catch_up = prop::sample::select(vec!["None", "Latest", "Earliest", "All"]);
     let concurrency = prop::sample::select(vec!["Allow", "Forbid", "Replace"]);
-    (trigger(), deadline, catch_up, concurrency, 0..3, 0..3).prop_map(|(trigger, deadline, catch_up, concurrency, succeeded, failed)| {
+    (trigger(), jitter(), deadline, catch_up(), concurrency, 0..3, 0..3).prop_map(|(trigger, jitter, deadline, catch_up, concurrency, succeeded, failed)| {
         let template = json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}});
         let trigger = trigger.as_object().into_iter().flatten().filter(|it| !it.1.is_null());
         json!({
             "trigger": trigger.map(|(key, value)| (key.clone(), value.clone())).collect::<serde_json::Map<_, _>>(),
-            "startingDeadline": deadline, "catchUp": {"policy": catch_up}, "concurrency": {"policy": concurrency},
+            "startingDeadline": deadline, "jitter": jitter, "catchUp": catch_up, "concurrency": {"policy": concurrency},
             "successfulJobsHistoryLimit": succeeded, "failedJobsHistoryLimit": failed, "resultTTL": "1d", "jobTemplate": template,
         })
     })
@@ -78,6 +101,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<bool>().prop_map(Act::Pause),
         1 => trigger().prop_map(Act::EditTrigger),
         1 => Just(Act::EditOther),
+        1 => jitter().prop_map(Act::EditJitter),
         2 => prop::sample::select(creates.to_vec()).prop_map(Act::Creates),
         1 => Just(Act::DeleteAJob),
         1 => any::<bool>().prop_map(Act::HoldJobWatch),
@@ -97,6 +121,7 @@ impl Act {
             Self::CrashAfter(writes) => world.crash_after(*writes),
             Self::Pause(paused) => world.edit(&json!({"paused": paused})),
             Self::EditTrigger(trigger) => world.edit(&json!({"trigger": trigger})),
+            Self::EditJitter(jitter) => world.edit(&json!({"jitter": jitter})),
             Self::EditOther => world.edit(&json!({"resultLimit": 7})),
             Self::Creates(creates) => world.cluster.creates = *creates,
             Self::DeleteAJob => {
@@ -145,11 +170,11 @@ fn check_every_slot_is_told(world: &World) -> Result<(), TestCaseError> {
             let words: Vec<&str> = told.iter().map(|it| it.what.as_str()).collect();
             prop_assert!(is_told, "{}: {words:?}\n{}", slot.timestamp(), world.log.join("\n"));
         }
-        if let (true, Search::Slot(next)) = (index + 1 == eras.len(), trigger.next(mark)) {
+        if index + 1 == eras.len() {
+            let next = world.planned_start_after(mark);
             prop_assert!(
-                next > Slot::floor(world.cluster.now),
-                "{} is not decided\n{}",
-                next.timestamp(),
+                next.is_none_or(|next| next > Slot::floor(world.cluster.now)),
+                "{next:?} is not decided\n{}",
                 world.log.join("\n")
             );
         }
@@ -169,6 +194,12 @@ fn check_starts(world: &World) -> Result<(), TestCaseError> {
             world.log.join("\n")
         );
         prop_assert!(slot.timestamp() <= *at, "{name} started too early\n{}", world.log.join("\n"));
+        let since = world.cluster.schedule.spec["catchUp"]["since"].as_str().map(|it| it.parse().expect("a time"));
+        prop_assert!(
+            since.is_none_or(|since| slot.timestamp() >= since),
+            "{name} is from before catchUp.since\n{}",
+            world.log.join("\n")
+        );
     }
     Ok(())
 }
