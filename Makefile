@@ -19,7 +19,7 @@ demo: ## Show what Punctual does, on a cluster of its own, in about a minute
 test: ## Run the whole suite
 	@tests/run
 
-build: ## Build the operator for release
+build: ## Build the operator and the kubectl plugin for release
 	cargo build --locked --release
 
 crd: ## Write the custom resource definition anew, and the chart's copy

@@ -10,6 +10,7 @@
 //! - [`store`], [`cluster`], [`gather`], [`perform`], [`reconcile`]: what is known, and what is done.
 //! - [`simulate`]: a world of virtual time, for trying a Schedule without a cluster. Pure.
 //! - [`queue`], [`watch`], [`operator`]: which Schedule is looked at, and when.
+//! - [`plugin`]: what the kubectl plugin answers.
 
 pub mod api;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod gather;
 pub mod leadership;
 pub mod operator;
 pub mod perform;
+pub mod plugin;
 pub mod queue;
 pub mod reconcile;
 pub mod report;

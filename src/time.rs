@@ -26,33 +26,25 @@ mod search;
 mod sets;
 mod shape;
 mod slot;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod wall;
 mod words;
 mod zone;
 
-pub use error::{TriggerError, TriggerErrorKind};
+pub use error::{TriggerError, TriggerErrorKind, quote};
 pub use excluding::Excluded;
 use excluding::Excluding;
+pub use instants::parse_instant;
 use interval::Interval;
 pub use parse::Context;
 use rule::{Bounded, Budget, Rule};
 pub use slot::Slot;
-use zone::Zone;
-pub use zone::zone_data_version;
+pub use spelling::edits;
+pub use zone::{ClockChange, Zone, zone_data_version};
 
 use crate::api::spec;
-
-/// Reads an instant in RFC 3339 that stands in a spec outside of its trigger: the first whole second
-/// at or after it.
-///
-/// # Errors
-///
-/// When it is no instant, in words that name its place.
-pub fn parse_instant(path: &str, text: &str) -> Result<Slot, TriggerError> {
-    instants::parse_instant(path, text)
-}
 
 /// A parsed trigger.
 #[derive(Clone, Debug)]
@@ -196,6 +188,12 @@ impl Trigger {
     #[must_use]
     pub fn in_words(&self, slot: Slot) -> String {
         words::instant(slot, &self.zone)
+    }
+
+    /// The trigger's time zone.
+    #[must_use]
+    pub const fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// The name of the trigger's time zone.

@@ -35,6 +35,7 @@ const LAYERS: &[&str] = &[
     "queue",
     "watch",
     "operator",
+    "plugin",
 ];
 
 /// Code that gets everything as a value, the time included.
@@ -54,6 +55,14 @@ const PURE: &[&str] = &[
     "src/clock/guard.rs",
     "src/leadership/election.rs",
     "src/run_leases/upkeep.rs",
+    "src/plugin/check.rs",
+    "src/plugin/clock_changes.rs",
+    "src/plugin/forecast.rs",
+    "src/plugin/identity.rs",
+    "src/plugin/problem.rs",
+    "src/plugin/rules.rs",
+    "src/plugin/schema.rs",
+    "src/plugin/surprises.rs",
 ];
 
 /// What pure code does not contain: waiting, clients, clocks, logs, randomness, the outside world.

@@ -40,7 +40,7 @@ pub struct ScheduleStatus {
     /// The generation whose job template the API server accepted in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_checked_generation: Option<i64>,
-    /// The next slot.
+    /// The next slot that may start. With jitter its planned start is later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_slot_time: Option<Time>,
     /// The next slot in the trigger's time zone, for people.

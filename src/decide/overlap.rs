@@ -54,6 +54,9 @@ pub(super) fn start_or_yield(
     origin: &Origin,
     refused_since: Option<Timestamp>,
 ) {
+    if spec.concurrency_policy() != ConcurrencyPolicy::Allow {
+        refused::look_for_all(draft);
+    }
     match spec.concurrency_policy() {
         ConcurrencyPolicy::Allow if draft.active_count() < ALLOW_CAP => draft.start(spec, origin, refused_since),
         ConcurrencyPolicy::Allow => skip_if_certain(draft, origin, Reason::ConcurrencyCap),

@@ -196,19 +196,19 @@ pub enum Reason {
     TriggerChanged,
     /// It could not start within startingDeadline.
     StartingDeadline,
-    /// catchUp.policy is None.
+    /// catchUp chose none of the late slots.
     CatchUpNone,
-    /// catchUp.policy is Latest.
+    /// catchUp chose the latest slot.
     CatchUpLatest,
-    /// catchUp.policy is Earliest.
+    /// catchUp chose the earliest slot.
     CatchUpEarliest,
-    /// More slots were late than catchUp.policy All starts.
+    /// More slots were late, or waited in line, than the limit of All.
     CatchUpLimit,
     /// It was late, and older than catchUp.maxAge.
     CatchUpMaxAge,
     /// It is before catchUp.since.
     CatchUpSince,
-    /// catchUp.policy All chose it: it waits for its turn.
+    /// All chose it: it waits for its turn.
     CatchUpAll,
     /// An earlier run is active, and concurrency.policy is Forbid.
     ConcurrencyForbid,

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::Draft;
 use super::plan::Reason;
+use super::{Draft, naming};
 use crate::api::spec::{CatchUpPolicy, ScheduleSpec};
 use crate::api::status::{Origin, Outcome, Pending, Why};
 use crate::time::Slot;
@@ -17,6 +17,15 @@ pub(super) fn oldest(draft: &Draft<'_>) -> Option<Slot> {
 /// Since when starts have been refused.
 pub(super) fn since(draft: &Draft<'_>) -> Option<Timestamp> {
     all(draft).iter().map(|it| it.since.0).min()
+}
+
+/// A create that was not answered may have been carried out: before another slot starts, its run is
+/// looked for.
+pub(super) fn look_for_all(draft: &mut Draft<'_>) {
+    for slot in all(draft).iter().filter_map(|it| it.origin.slot()) {
+        let schedule = &draft.snapshot.schedule;
+        draft.look_at(&naming::job_name(&schedule.name, &schedule.uid, slot));
+    }
 }
 
 /// The newest of the late slots starts: they go into it.

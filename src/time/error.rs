@@ -27,6 +27,12 @@ pub enum TriggerErrorKind {
 const QUOTED_CHARS: usize = 40;
 
 impl TriggerError {
+    /// The field, such as `spec.trigger.cron`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// A trigger that cannot be understood because of all that a field says.
     pub(super) fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
@@ -56,7 +62,8 @@ impl TriggerError {
 }
 
 /// A user's text in quotes, control characters escaped, long ones cut.
-pub(super) fn quote(text: &str) -> String {
+#[must_use]
+pub fn quote(text: &str) -> String {
     if text.chars().count() <= QUOTED_CHARS {
         return format!("{text:?}");
     }

@@ -95,7 +95,11 @@ impl Instants {
 
 /// Reads an instant in RFC 3339. A slot is a whole second and never before the instant asked
 /// for, so fractions are rounded up.
-pub(super) fn parse_instant(path: &str, text: &str) -> Result<Slot, TriggerError> {
+///
+/// # Errors
+///
+/// When it is none; the path says where it stands.
+pub fn parse_instant(path: &str, text: &str) -> Result<Slot, TriggerError> {
     const EXPECTED: &str = "expected an instant in RFC 3339, such as 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00";
     if text.is_empty() {
         return Err(TriggerError::invalid(path, format!("is empty; {EXPECTED}")));

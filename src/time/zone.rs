@@ -9,10 +9,11 @@ use jiff::{Timestamp, ToSpan};
 
 use super::Slot;
 use super::error::{TriggerError, quote};
+use super::spelling::edits;
 
 /// A time zone from the data compiled in.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Zone {
+pub struct Zone {
     zone: TimeZone,
 }
 
@@ -32,6 +33,17 @@ pub(super) struct Shown {
     pub(super) slot: Slot,
     /// It shows the time itself; else it skips it.
     pub(super) exactly: bool,
+}
+
+/// A change of the clocks in a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockChange {
+    /// Its first instant.
+    pub at: Slot,
+    /// What the clocks would show then had they not been changed.
+    pub from: DateTime,
+    /// What they show.
+    pub to: DateTime,
 }
 
 /// Times of day that a clock skips.
@@ -60,7 +72,11 @@ impl Zone {
     }
 
     /// The zone a spec names. None at all means UTC.
-    pub(super) fn parse(name: Option<&str>) -> Result<Self, TriggerError> {
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name.
+    pub fn parse(name: Option<&str>) -> Result<Self, TriggerError> {
         let Some(name) = name else {
             return Ok(Self { zone: TimeZone::UTC });
         };
@@ -92,18 +108,36 @@ impl Zone {
     }
 
     /// Its IANA name.
-    pub(super) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")
     }
 
     /// How people there call the time at an instant: `CET`, or `+0545` where there is no name.
-    pub(super) fn abbreviation(&self, at: Slot) -> String {
+    #[must_use]
+    pub fn abbreviation(&self, at: Slot) -> String {
         self.zone.to_offset_info(at.timestamp()).abbreviation().to_owned()
     }
 
     /// What the clock shows at an instant.
-    pub(super) fn shown_at(&self, at: Slot) -> DateTime {
+    #[must_use]
+    pub fn shown_at(&self, at: Slot) -> DateTime {
         self.zone.to_datetime(at.timestamp())
+    }
+
+    /// How far the clock is ahead of UTC at an instant, such as `+01:00`.
+    #[must_use]
+    pub fn offset(&self, at: Slot) -> String {
+        at.timestamp().to_zoned(self.zone.clone()).strftime("%:z").to_string()
+    }
+
+    /// The changes of the clocks after one instant up to and including another, ascending.
+    pub fn changes(&self, after: Slot, through: Slot) -> impl Iterator<Item = ClockChange> {
+        let changes = self.zone.following(after.timestamp()).map(|it| (Slot::floor(it.timestamp()), it.offset()));
+        changes.take_while(move |(at, _)| *at <= through).map(|(at, new)| {
+            let old = self.zone.to_offset(at.plus_seconds(-1).timestamp());
+            ClockChange { at, from: old.to_datetime(at.timestamp()), to: new.to_datetime(at.timestamp()) }
+        })
     }
 
     /// The latest time the clock has shown up to and including an instant. It differs from what
@@ -244,19 +278,4 @@ fn similar_name(name: &str) -> Option<String> {
     let database = TimeZoneDatabase::bundled();
     let nearest = database.available().map(|known| (distance(known.as_str()), known)).min_by_key(|(edits, _)| *edits);
     nearest.filter(|(edits, _)| *edits <= 2 && wanted.len() > 4).map(|(_, known)| known.as_str().to_owned())
-}
-
-/// How many characters one has to insert, remove or replace to get from one text to the other.
-fn edits(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (removed, left) in from.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = removed + 1;
-        for (column, right) in to.bytes().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }

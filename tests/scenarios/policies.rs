@@ -125,9 +125,7 @@ fn jitter_and_deadline(vector: &Value) {
     let begin = || world(3600, nominal, vector, spec.clone());
     let mut on_time = begin();
     run_until(&mut on_time, nominal + 60);
-    let started = starts(&on_time);
-    assert_eq!(started.len(), 1, "{vector}");
-    let (slot, planned) = started[0];
+    let [(slot, planned)]: [_; 1] = starts(&on_time).try_into().expect("one start");
     assert_eq!(slot, number(vector, "expected_original_offset"), "{vector}");
     assert!((nominal..nominal + number(vector, "max_jitter")).contains(&planned), "{planned}: {vector}");
     for (late, count) in [(0, 1), (1, 0)] {
