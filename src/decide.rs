@@ -12,12 +12,14 @@ pub mod snapshot;
 
 mod due;
 mod epoch;
+mod failures;
 mod first_sight;
 mod overlap;
 mod pause;
 mod pending;
 mod refused;
 mod retention;
+mod retry;
 mod runs;
 mod wake;
 
@@ -31,11 +33,13 @@ use crate::api::status::{ActiveRun, Origin, Outcome, Pending, Why};
 use crate::time::Slot;
 
 pub use epoch::trigger_hash;
+pub use pause::{SOURCE_FAILURES, SOURCE_SPEC};
 pub use plan::{Plan, Reason};
-pub use runs::active_run;
+pub use runs::{active_run, next_attempt};
 pub use snapshot::Snapshot;
 pub use wake::{WAITING_SECONDS, retry_at};
 
+use pause::Standing;
 use plan::{Look, Memory, Milestone, Settled, Start};
 use snapshot::Accepted;
 
@@ -52,6 +56,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
     }
     runs::follow(&mut draft);
     if draft.is_complete() {
+        failures::count(&mut draft);
         if epoch::follow(&mut draft) == epoch::Trigger::Unchanged {
             if let Ok(accepted) = &snapshot.spec {
                 go_on(&mut draft, accepted);
@@ -65,9 +70,9 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
 
 /// The rules for a Schedule whose trigger is the one its mark belongs to.
 fn go_on<'a>(draft: &mut Draft<'a>, accepted: &'a Accepted) {
-    let standing = pause::follow(draft, &accepted.spec);
+    let standing = pause::follow(draft, accepted);
     due::decide(draft, accepted, standing);
-    if !accepted.spec.is_paused() {
+    if standing != Standing::Paused {
         pending::decide(draft, accepted);
     }
     draft.plan.try_template = draft.template_is_untried();
@@ -81,6 +86,7 @@ fn tidy_up(draft: &mut Draft<'_>) {
         draft.plan.memory.mark = draft.plan.memory.mark.max(started);
     }
     overlap::stop_recorded(draft);
+    retry::start_due(draft);
     if let Some(spec) = draft.snapshot.readable_spec() {
         retention::decide(draft, spec);
     }
@@ -100,7 +106,9 @@ impl<'a> Draft<'a> {
             pending: status.pending.clone(),
             active: status.active.clone(),
             pauses: status.pauses.clone(),
+            pause_ended: status.pause_ended.clone(),
             last_resume: status.last_resume.clone(),
+            consecutive_failures: status.consecutive_failures,
         });
         Self { snapshot, plan: Plan { memory: memory.unwrap_or_default(), ..Plan::default() } }
     }
@@ -179,25 +187,33 @@ impl<'a> Draft<'a> {
 
     /// Plans the start of a run.
     fn start(&mut self, spec: &ScheduleSpec, origin: &Origin, refused_since: Option<Timestamp>) {
+        self.start_attempt(spec, origin, 1, refused_since);
+    }
+
+    /// Plans the start of one attempt of a run.
+    fn start_attempt(&mut self, spec: &ScheduleSpec, origin: &Origin, attempt: u32, refused_since: Option<Timestamp>) {
         let Some(slot) = origin.slot() else { return };
         let schedule = &self.snapshot.schedule;
         self.plan.starts.push(Start {
             origin: origin.clone(),
-            attempt: 1,
-            job_name: naming::job_name(&schedule.name, &schedule.uid, slot),
-            job: job::build(schedule, &spec.job_template, slot, self.snapshot.status.as_ref()),
+            attempt,
+            job_name: naming::of_attempt(&naming::job_name(&schedule.name, &schedule.uid, slot), attempt),
+            job: job::build(schedule, spec, slot, attempt, self.snapshot.status.as_ref()),
             refused_since,
         });
     }
 
-    /// Runs that are active, or will be when this plan is carried out.
+    /// Runs that are active, or will be when this plan is carried out. Retries are planned after all
+    /// that asks for it.
     fn active_count(&self) -> usize {
         self.plan.memory.active.iter().filter(|run| !self.is_over(run)).count() + self.plan.starts.len()
     }
 
-    /// Whether a run has ended, and only its Pods have yet to be read.
+    /// Whether a run has ended, and only its Pods have yet to be read. One that is to be tried again
+    /// has not.
     fn is_over(&self, run: &ActiveRun) -> bool {
-        self.plan.unread.iter().any(|it| matches!(it, Look::Pods(_, uid) if *uid == run.job_uid))
+        !retry::will_follow(self, run)
+            && self.plan.unread.iter().any(|it| matches!(it, Look::Pods(_, uid) if *uid == run.job_uid))
     }
 
     fn template_is_untried(&self) -> bool {

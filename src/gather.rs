@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::{ObservedSchedule, ScheduleSpec};
+use crate::api::status::RunState;
+use crate::api::{ObservedSchedule, ScheduleSpec, ScheduleStatus};
 use crate::cluster::Cluster;
 use crate::cluster::fault::{self, Fault};
 use crate::decide::plan::Look;
@@ -27,6 +28,9 @@ pub struct Recall {
     pub uid: String,
     /// The highest mark written.
     pub floor: Option<Slot>,
+    /// The runs in Backoff in the status written last, by the UID of their Job; `None` when that is
+    /// not known.
+    pub backed_off: Option<BTreeSet<String>>,
     /// When a start was last refused.
     pub last_refusal: Option<Timestamp>,
     /// The generation whose template was tried.
@@ -37,6 +41,15 @@ pub struct Recall {
     pub wake: Option<Timestamp>,
     /// Why Jobs have no ready Pod, and when their Pods were asked, by Job UID.
     pub waiting: HashMap<String, (Timestamp, String)>,
+}
+
+impl Recall {
+    /// Notes what a status says that is stored now, the mark of its decision being this.
+    pub fn note_stored(&mut self, status: &ScheduleStatus, mark: Option<Slot>) {
+        self.floor = self.floor.max(mark);
+        let backed_off = status.active.iter().filter(|run| run.state == RunState::Backoff);
+        self.backed_off = Some(backed_off.map(|run| run.job_uid.clone()).collect());
+    }
 }
 
 /// The circumstances of a decision that are the same for all Schedules.
@@ -83,6 +96,7 @@ pub fn gather(
         spec,
         trigger_hash,
         floor: recall.floor,
+        backed_off: recall.backed_off.clone(),
         jobs: store.jobs(&schedule.uid),
         evidence: BTreeMap::new(),
         waiting: recall.waiting.iter().map(|(uid, (_, cause))| (uid.clone(), cause.clone())).collect(),
@@ -139,17 +153,12 @@ pub async fn look(cluster: &Cluster, store: &Store, snapshot: &mut Snapshot, loo
 /// Answers whether there is anything new.
 pub async fn ask_unready(cluster: &Cluster, snapshot: &mut Snapshot, recall: &mut Recall) -> bool {
     let is_long = |since: Timestamp| snapshot.now.duration_since(since).as_secs() >= WAITING_SECONDS;
-    let active: BTreeSet<&str> = snapshot
-        .status
-        .iter()
-        .flat_map(|it| &it.active)
-        .filter(|it| is_long(it.start_time.0))
-        .map(|it| it.job_uid.as_str())
-        .collect();
+    let active: BTreeSet<&str> =
+        snapshot.status.iter().flat_map(|it| &it.active).map(|it| it.job_uid.as_str()).collect();
     let unready: Vec<String> = snapshot
         .jobs
         .iter()
-        .filter(|job| active.contains(job.uid.as_str()) && job.has_no_pod_to_show())
+        .filter(|job| active.contains(job.uid.as_str()) && is_long(job.created) && job.has_no_pod_to_show())
         .map(|job| job.uid.clone())
         .collect();
     recall.waiting.retain(|uid, _| unready.contains(uid));
@@ -195,10 +204,21 @@ fn understand(observed: &ObservedSchedule, schedule: &Identity) -> Result<Accept
         ),
         spec: None,
     })?;
-    match understand_trigger(&spec, schedule).and_then(|trigger| Ok((trigger, understand_since(&spec)?))) {
-        Ok((trigger, since)) => Ok(Accepted { spec, trigger, since }),
+    let since = spec.catch_up.as_ref().and_then(|it| it.since.as_deref());
+    let understood = || {
+        let trigger = understand_trigger(&spec, schedule)?;
+        let since = read_instant("spec.catchUp.since", since)?;
+        Ok((trigger, since, read_instant("spec.pauseUntil", spec.pause_until.as_deref())?))
+    };
+    match understood() {
+        Ok((trigger, since, pause_until)) => Ok(Accepted { spec, trigger, since, pause_until }),
         Err((reason, message)) => Err(Refusal { reason, message, spec: Some(Box::new(spec)) }),
     }
+}
+
+/// The schema lets through what looks like an instant and is none, such as 30 February.
+fn read_instant(path: &str, text: Option<&str>) -> Result<Option<Slot>, (&'static str, String)> {
+    text.map(|it| parse_instant(path, it)).transpose().map_err(|error| ("InvalidSpec", error.to_string()))
 }
 
 /// The trigger, or the reason and the words in which it is refused.
@@ -215,11 +235,4 @@ fn understand_trigger(spec: &ScheduleSpec, schedule: &Identity) -> Result<Trigge
         return Err(("NeverFires", format!("spec.trigger names no instant at all: {} never comes", trigger.words())));
     }
     Ok(trigger)
-}
-
-/// The schema lets through what looks like an instant and is none, such as 30 February.
-fn understand_since(spec: &ScheduleSpec) -> Result<Option<Slot>, (&'static str, String)> {
-    let since = spec.catch_up.as_ref().and_then(|it| it.since.as_deref());
-    let since = since.map(|text| parse_instant("spec.catchUp.since", text)).transpose();
-    since.map_err(|error| ("InvalidCatchUp", error.to_string()))
 }

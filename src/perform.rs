@@ -117,8 +117,7 @@ const DRY_RUN: &str = "dry-run";
 async fn try_template(cluster: &Cluster, snapshot: &Snapshot) -> Result<TemplateVerdict, Fault> {
     let Ok(accepted) = &snapshot.spec else { return Ok(TemplateVerdict::Unknown) };
     let slot = Slot::floor(snapshot.now);
-    let mut job =
-        crate::decide::job::build(&snapshot.schedule, &accepted.spec.job_template, slot, snapshot.status.as_ref());
+    let mut job = crate::decide::job::build(&snapshot.schedule, &accepted.spec, slot, 1, snapshot.status.as_ref());
     // A name of its own, of the same length: the dry run must not meet a Job that is there.
     let name = job["metadata"]["name"].as_str().unwrap_or_default();
     let stem: String = name.chars().take(name.len().saturating_sub(DRY_RUN.len())).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::status::ActiveRun;
+use crate::api::status::{ActiveRun, RunState};
 use crate::cluster::Cluster;
 use crate::cluster::fault::Fault;
 use crate::decide::plan::{Look, Plan};
@@ -145,15 +145,19 @@ impl Reconciler {
             return Ok(false);
         }
         let report = report(snapshot, plan, happened);
+        // Until the answer is there nobody knows what is stored.
+        let backed_off = recall.backed_off.take();
         let written = self.store_status(key, version, snapshot, &report).await?;
         if written {
-            recall.floor = recall.floor.max(plan.memory.mark);
+            recall.note_stored(&report.status, plan.memory.mark);
             self.metrics.record_report(plan, happened, snapshot.now);
             let regarding = Regarding { namespace: &key.namespace, name: &key.name, uid: &snapshot.schedule.uid };
             for notice in &report.notices {
                 log(key, notice);
                 self.events.send(regarding, notice, snapshot.now);
             }
+        } else {
+            recall.backed_off = backed_off;
         }
         if !std::mem::replace(&mut recall.left_behind, true) {
             self.end_left_behind(key, snapshot);
@@ -164,15 +168,17 @@ impl Reconciler {
         Ok(written || refused || !plan.unread.is_empty())
     }
 
-    /// Tells who looks after the Leases of active runs which these are now.
+    /// Tells who looks after the Leases of active runs which these are now. A run in Backoff has no
+    /// Job that anybody would have to look after.
     fn declare_runs(&self, key: &Key, snapshot: &Snapshot, report: &Report) {
         let as_ref = |run: &ActiveRun| RunRef {
             namespace: key.namespace.clone(),
             job_name: run.job_name.clone(),
             job_uid: run.job_uid.clone(),
         };
-        let active: Vec<RunRef> = report.status.active.iter().map(as_ref).collect();
-        let before = snapshot.status.iter().flat_map(|status| &status.active).map(as_ref);
+        let has_job = |run: &&ActiveRun| run.state != RunState::Backoff;
+        let active: Vec<RunRef> = report.status.active.iter().filter(has_job).map(as_ref).collect();
+        let before = snapshot.status.iter().flat_map(|status| &status.active).filter(has_job).map(as_ref);
         self.run_leases.ended(&key.to_string(), before.filter(|run| !active.contains(run)).collect());
         self.run_leases.set(key.to_string(), active);
     }
@@ -181,7 +187,7 @@ impl Reconciler {
     /// Lease: at the first look at a Schedule the Leases of runs that ended lately are looked for.
     fn end_left_behind(&self, key: &Key, snapshot: &Snapshot) {
         let is_recent = |at: Timestamp| snapshot.now.duration_since(at).as_secs() < LEFT_BEHIND_SECONDS;
-        let active = snapshot.status.iter().flat_map(|it| &it.active);
+        let active = snapshot.status.iter().flat_map(|it| &it.active).filter(|it| it.state != RunState::Backoff);
         let active: Vec<&str> = active.map(|run| run.job_uid.as_str()).collect();
         let ended = snapshot.jobs.iter().filter(|job| {
             job.presence == Presence::Here

@@ -8,13 +8,15 @@ pub mod conditions;
 pub mod happened;
 pub mod notices;
 
+mod attempts;
 mod outcomes;
+mod pauses;
 mod results;
 mod text;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::status::{ActiveRun, LastRun, Origin, Outcome, Pending, RunState, ScheduleStatus, Why};
+use crate::api::status::{ActiveRun, LastRun, Origin, Outcome, Pending, ScheduleStatus, Why};
 use crate::decide::plan::{Plan, Reason, RunEnd, Settled, Start};
 use crate::decide::{Snapshot, active_run, naming};
 use crate::time::{Search, Slot};
@@ -54,11 +56,20 @@ pub fn report(snapshot: &Snapshot, plan: &Plan, happened: &Happened) -> Report {
     }
     for adopted in &plan.adopted {
         let reason = adopted.late_create.then_some(Reason::LateCreate);
-        note_started(&mut status, &adopted.origin, &adopted.job_name, reason, adopted.late_create);
+        if !adopted.is_of_known_run {
+            note_started(&mut status, &adopted.origin, &adopted.job_name, reason, adopted.late_create);
+        }
         telling.push(notices::adopted(adopted));
     }
     for (start, end) in &happened.starts {
-        note_start(&mut status, snapshot, start, end, &mut telling);
+        if start.attempt > 1 {
+            attempts::note_start(&mut status, start, end, &mut telling);
+        } else {
+            note_start(&mut status, snapshot, start, end, &mut telling);
+        }
+    }
+    for backed_off in &plan.backed_off {
+        telling.push(notices::backed_off(backed_off));
     }
     for end in &plan.ended {
         note_end(&mut status, snapshot, end);
@@ -97,10 +108,12 @@ fn keep_memory(status: &mut ScheduleStatus, plan: &Plan) {
     status.pending = memory.pending;
     status.active = memory.active;
     for run in &mut status.active {
-        run.waiting = run.waiting.take().map(|it| text::clean(&it, SHORT_MESSAGE_BYTES).0);
+        attempts::shorten(run, SHORT_MESSAGE_BYTES);
     }
     status.pauses = memory.pauses;
+    status.pause_ended = memory.pause_ended;
     status.last_resume = memory.last_resume;
+    status.consecutive_failures = memory.consecutive_failures;
 }
 
 /// Records slots that were decided without a start.
@@ -130,17 +143,7 @@ fn note_start(
 ) {
     match end {
         StartEnd::Created { job_uid, created } => {
-            status.active.push(ActiveRun {
-                origin: start.origin.clone(),
-                job_name: start.job_name.clone(),
-                job_uid: job_uid.clone(),
-                attempt: i32::try_from(start.attempt).unwrap_or(i32::MAX),
-                state: RunState::Running,
-                start_time: Time(*created),
-                next_attempt_time: None,
-                stop_reason: None,
-                waiting: None,
-            });
+            status.active.push(attempts::running(start, job_uid, *created));
             note_started(status, &start.origin, &start.job_name, None, false);
             telling.push(notices::started(start));
         }
@@ -226,8 +229,8 @@ fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
     }
 }
 
-/// Shows what comes next: slots, whose planned start may be later. A paused Schedule has nothing to come, and costs no write while the
-/// slots it misses go by.
+/// Shows what comes next: slots, whose planned start may be later. A paused Schedule has nothing to
+/// come before its pause ends by itself, if it does, and costs no write while the slots it misses go by.
 fn look_ahead(status: &mut ScheduleStatus, snapshot: &Snapshot) {
     status.next_slots.clear();
     status.next_slot_time = None;
@@ -235,12 +238,13 @@ fn look_ahead(status: &mut ScheduleStatus, snapshot: &Snapshot) {
     let Ok(accepted) = &snapshot.spec else { return };
     status.trigger = Some(accepted.trigger.words());
     let now = Slot::floor(snapshot.now);
-    if accepted.spec.is_paused() {
-        return;
-    }
     let mut from = snapshot.planned_starts().map_or(now, |it| it.slots_through(now));
     from = from.max(status.decided_through.as_ref().map_or(from, |it| Slot::floor(it.0)));
     from = from.max(accepted.since.map_or(from, |since| since.plus_seconds(-1)));
+    for pause in &status.pauses {
+        let Some(until) = &pause.until else { return };
+        from = from.max(Slot::floor(until.0).plus_seconds(-1));
+    }
     while status.next_slots.len() < NEXT_SLOTS
         && let Search::Slot(slot) = accepted.trigger.next(from)
     {

@@ -269,7 +269,7 @@ impl Inner {
             .origin
             .slot()
             .is_none_or(|slot| status.decided_through.as_ref().is_some_and(|mark| slot <= Slot::floor(mark.0)))
-            && !status.active.iter().any(|it| it.job_uid == job.view.uid)
+            && !status.active.iter().any(|it| it.job_uid == job.view.uid || it.origin == job.view.origin)
             && !status.pending.iter().any(|it| it.origin == job.view.origin)
     }
 

@@ -20,6 +20,7 @@ const COLUMNS: &[(&str, &str, &str, i32, &str)] = &[
     ("Age", "date", ".metadata.creationTimestamp", 0, "How long ago it was created."),
     ("Zone", "string", ".spec.trigger.timeZone", 1, "The trigger's time zone; UTC if none is given."),
     ("Queued", "integer", ".status.queuedRuns", 1, "Slots that wait to start."),
+    ("Failures", "integer", ".status.consecutiveFailures", 1, "Failed runs in a row."),
     ("Last-Run", "string", ".status.lastRun.outcome", 1, "How the run that ended last has ended."),
     ("Last-Success", "date", ".status.lastSuccessfulTime", 1, "How long ago a run succeeded."),
     ("Reason", "string", ".status.conditions[?(@.type==\"Ready\")].message", 1, "Why it is in its state."),

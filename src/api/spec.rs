@@ -284,9 +284,10 @@ pub const SUCCESSFUL_JOBS_HISTORY_LIMIT: usize = 3;
 pub const FAILED_JOBS_HISTORY_LIMIT: usize = 1;
 
 impl ScheduleSpec {
-    /// Whether no slot may start.
+    /// Whether the spec asks for a pause. Whether there is one, status says: it may have ended by
+    /// itself, and there are others.
     #[must_use]
-    pub fn is_paused(&self) -> bool {
+    pub fn asks_for_pause(&self) -> bool {
         self.paused.unwrap_or(false)
     }
 
@@ -347,6 +348,12 @@ impl ScheduleSpec {
 }
 
 impl Retry {
+    /// Whether another attempt may follow this one, counted from 1.
+    #[must_use]
+    pub fn allows_after(&self, attempt: i32) -> bool {
+        attempt <= self.limit
+    }
+
     /// How long after the end of an attempt the following one starts, in seconds.
     #[must_use]
     pub fn delay_after(&self, attempt: u32) -> i64 {

@@ -182,13 +182,40 @@ pub struct ActiveRun {
     /// When the next attempt starts, of a run in Backoff.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
+    /// How its newest attempt ended, of a run in Backoff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_attempt: Option<AttemptEnd>,
+    /// What refuses the Job of its next attempt, of a run in Backoff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Why it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
-    /// Why it has no ready Pod, if it has been waiting for one for a minute.
+    /// Why it has no ready Pod, if it has been waiting for one for a minute; of a run in Backoff,
+    /// the refusal of its next Job in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub waiting: Option<String>,
+}
+
+/// How one attempt of a run ended.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptEnd {
+    /// Failed or TimedOut.
+    pub outcome: Outcome,
+    /// Why, such as OOMKilled or DeadlineExceeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The exit code of the container that decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What the container said at its end, or why there is no word from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub message: Option<String>,
+    /// When it ended.
+    pub completion_time: Time,
 }
 
 /// The newest decided slot.
@@ -237,7 +264,7 @@ pub struct Pause {
     /// Spec: a user set spec.paused. Failures: as many runs failed in a row as
     /// spec.pauseAfterFailures says.
     pub source: String,
-    /// When it was first seen.
+    /// When it was first seen; if another pause was there and ended before it, when that one was.
     pub since: Time,
     /// Why, as far as anybody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

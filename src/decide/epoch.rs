@@ -83,6 +83,10 @@ fn supersede(draft: &mut Draft<'_>) {
 /// `catchUp.since` are not announced.
 fn old_trigger_may_have_asked(draft: &Draft<'_>, now: Slot) -> bool {
     let Some(status) = &draft.snapshot.status else { return true };
+    if !status.pauses.is_empty() {
+        // What is shown as next comes after the pause.
+        return true;
+    }
     let since = draft.snapshot.spec.as_ref().ok().and_then(|it| it.since);
     match &status.next_slot_time {
         Some(next) => slot_of(next) <= now || since.is_some_and(|since| since > draft.mark().plus_seconds(1)),

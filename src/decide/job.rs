@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::naming;
 use super::snapshot::Identity;
-use crate::api::spec::{JobTemplate, Schedule};
+use crate::api::spec::{JobTemplate, Schedule, ScheduleSpec};
 use crate::api::status::ScheduleStatus;
 use crate::time::Slot;
 
@@ -28,18 +28,30 @@ pub const ANNOTATION_STOPPED: &str = "punctual.dev/stopped";
 /// Annotation known from `CronJob`: the slot in RFC 3339 (KEP-4026).
 pub const ANNOTATION_SCHEDULED_TIMESTAMP: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 
-/// The Job for a slot, but for the leader's term, which is stamped on when it is sent.
+/// The Job for an attempt of a slot's run, but for the leader's term, which is stamped on when it
+/// is sent.
 ///
 /// It adds to the Pod spec nothing but generated environment variables, before the user's own
-/// so that those win and may refer to ours, and a `restartPolicy` where there is none.
+/// so that those win and may refer to ours, and a `restartPolicy` where there is none. Where runs
+/// are tried again by `spec.retry`, the Job itself tries once unless the template says otherwise.
 #[must_use]
-pub fn build(schedule: &Identity, template: &JobTemplate, slot: Slot, status: Option<&ScheduleStatus>) -> Value {
-    let name = naming::job_name(&schedule.name, &schedule.uid, slot);
+pub fn build(
+    schedule: &Identity,
+    asked: &ScheduleSpec,
+    slot: Slot,
+    attempt: u32,
+    status: Option<&ScheduleStatus>,
+) -> Value {
+    let template = &asked.job_template;
+    let run = naming::job_name(&schedule.name, &schedule.uid, slot);
     let mut spec = template.0.get("spec").cloned().unwrap_or_else(|| json!({}));
     let ttl = spec.as_object_mut().and_then(|it| it.remove("ttlSecondsAfterFinished"));
+    if let Some(job) = spec.as_object_mut().filter(|_| asked.retry.is_some()) {
+        job.entry("backoffLimit").or_insert_with(|| json!(0));
+    }
     if let Some(pod) = spec.pointer_mut("/template/spec").and_then(Value::as_object_mut) {
         pod.entry("restartPolicy").or_insert_with(|| json!("Never"));
-        add_environment(pod, &environment(schedule, &name, slot, status));
+        add_environment(pod, &environment(schedule, &run, slot, attempt, status));
     }
 
     let time = slot.timestamp().to_string();
@@ -50,7 +62,7 @@ pub fn build(schedule: &Identity, template: &JobTemplate, slot: Slot, status: Op
     let mut annotations = texts(template, "annotations");
     annotations.insert(LABEL_SCHEDULE.into(), json!(schedule.name));
     annotations.insert(ANNOTATION_SLOT_TIME.into(), json!(time));
-    annotations.insert(ANNOTATION_ATTEMPT.into(), json!("1"));
+    annotations.insert(ANNOTATION_ATTEMPT.into(), json!(attempt.to_string()));
     annotations.insert(ANNOTATION_SCHEDULED_TIMESTAMP.into(), json!(time));
     if let Some(ttl) = ttl.filter(|it| !it.is_null()) {
         annotations.insert(ANNOTATION_TTL.into(), json!(ttl.to_string()));
@@ -59,7 +71,7 @@ pub fn build(schedule: &Identity, template: &JobTemplate, slot: Slot, status: Op
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": name,
+            "name": naming::of_attempt(&run, attempt),
             "namespace": schedule.namespace,
             "labels": labels,
             "annotations": annotations,
@@ -90,6 +102,7 @@ fn environment(
     schedule: &Identity,
     run: &str,
     slot: Slot,
+    attempt: u32,
     status: Option<&ScheduleStatus>,
 ) -> Vec<(&'static str, String)> {
     let last_success = status.and_then(|it| it.last_successful_time.as_ref()).map(|it| it.0.to_string());
@@ -97,7 +110,7 @@ fn environment(
         ("PUNCTUAL_SCHEDULE", schedule.name.clone()),
         ("PUNCTUAL_SLOT", slot.timestamp().to_string()),
         ("PUNCTUAL_RUN_ID", run.to_owned()),
-        ("PUNCTUAL_ATTEMPT", "1".to_owned()),
+        ("PUNCTUAL_ATTEMPT", attempt.to_string()),
         ("PUNCTUAL_LAST_SUCCESS", last_success.unwrap_or_default()),
     ]
 }
@@ -124,11 +137,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::build;
-    use crate::api::spec::JobTemplate;
+    use crate::api::spec::ScheduleSpec;
     use crate::decide::snapshot::Identity;
     use crate::time::Slot;
 
     fn job(template: Value) -> Value {
+        attempt(1, &json!({"trigger": {"cron": "5 2 * * *"}, "jobTemplate": template}))
+    }
+
+    fn attempt(attempt: u32, spec: &Value) -> Value {
         let schedule = Identity {
             namespace: "team".into(),
             name: "nightly".into(),
@@ -137,7 +154,32 @@ mod tests {
             creation: Slot::from_unix_seconds(0),
             deleting: false,
         };
-        build(&schedule, &JobTemplate(template), Slot::from_unix_seconds(1_798_166_100), None)
+        let spec: ScheduleSpec = serde_json::from_value(spec.clone()).expect("a spec");
+        build(&schedule, &spec, Slot::from_unix_seconds(1_798_166_100), attempt, None)
+    }
+
+    #[test]
+    fn a_further_attempt_has_a_name_of_its_own_and_the_id_of_its_run() {
+        let containers = json!([{"name": "a", "env": [{"name": "ID", "value": "$(PUNCTUAL_RUN_ID)"}]}]);
+        let spec = json!({"trigger": {"cron": "5 2 * * *"}, "retry": {"limit": 3},
+            "jobTemplate": {"spec": {"template": {"spec": {"containers": containers}}}}});
+        let (first, third) = (attempt(1, &spec), attempt(3, &spec));
+        let env = |job: &Value, index: usize| job["spec"]["template"]["spec"]["containers"][0]["env"][index].clone();
+        let run = first["metadata"]["name"].as_str().expect("a name");
+        assert_eq!(third["metadata"]["name"], format!("{run}-a3"));
+        assert_eq!(third["metadata"]["annotations"]["punctual.dev/attempt"], "3");
+        assert_eq!(env(&third, 2), json!({"name": "PUNCTUAL_RUN_ID", "value": run}));
+        assert_eq!(env(&first, 3), json!({"name": "PUNCTUAL_ATTEMPT", "value": "1"}));
+        assert_eq!(env(&third, 3), json!({"name": "PUNCTUAL_ATTEMPT", "value": "3"}));
+    }
+
+    #[test]
+    fn with_retry_the_job_itself_tries_once_unless_the_template_says_otherwise() {
+        let spec = |retry: Value, job: Value| json!({"trigger": {"cron": "5 2 * * *"}, "retry": retry, "jobTemplate": {"spec": job}});
+        let retry = json!({"limit": 1});
+        assert_eq!(attempt(1, &spec(retry.clone(), json!({})))["spec"]["backoffLimit"], 0);
+        assert_eq!(attempt(1, &spec(retry, json!({"backoffLimit": 4})))["spec"]["backoffLimit"], 4);
+        assert_eq!(attempt(1, &spec(Value::Null, json!({})))["spec"]["backoffLimit"], Value::Null);
     }
 
     #[test]

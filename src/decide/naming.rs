@@ -23,14 +23,25 @@ pub fn job_name(schedule: &str, uid: &str, slot: Slot) -> String {
     format!("{stem}-{time}-{}", hash(uid, slot))
 }
 
+/// The name of another attempt of the run that a Job belongs to.
+#[must_use]
+pub fn of_attempt(job_name: &str, attempt: u32) -> String {
+    let (run, _) = split(job_name);
+    if attempt <= 1 { run.to_owned() } else { format!("{run}-a{attempt}") }
+}
+
+/// The run's name, and the attempt, in the name of a Job.
+fn split(job_name: &str) -> (&str, u32) {
+    let attempt = job_name.rsplit_once("-a").filter(|(_, number)| is_attempt(number));
+    let attempt = attempt.and_then(|(run, number)| Some((run, number.parse().ok()?)));
+    attempt.unwrap_or((job_name, 1))
+}
+
 /// The slot and attempt of a Job that belongs to the Schedule of this UID; `None` when the name
 /// is not one we gave.
 #[must_use]
 pub fn identity(name: &str, uid: &str) -> Option<(Slot, u32)> {
-    let (run, attempt) = match name.rsplit_once("-a") {
-        Some((run, number)) if is_attempt(number) => (run, number.parse().ok()?),
-        _ => (name, 1),
-    };
+    let (run, attempt) = split(name);
     let (front, given) = run.rsplit_once('-')?;
     let (_, time) = front.rsplit_once('-')?;
     if time.len() != SLOT_LENGTH {
@@ -72,7 +83,7 @@ fn base32(bytes: &[u8]) -> impl Iterator<Item = char> + '_ {
 
 #[cfg(test)]
 mod tests {
-    use super::{base32, identity, job_name, slot_label};
+    use super::{base32, identity, job_name, of_attempt, slot_label};
     use crate::time::Slot;
 
     const UID: &str = "8f2c0f8e-2a4b-4a53-9a3e-0d1c2b3a4f5e";
@@ -96,7 +107,9 @@ mod tests {
         let name = job_name("nightly-a1", UID, SLOT);
         assert_eq!(identity(&name, UID), Some((SLOT, 1)));
         assert_eq!(identity(&format!("{name}-a2"), UID), Some((SLOT, 2)));
-        assert_eq!(identity(&format!("{name}-a99"), UID), Some((SLOT, 99)));
+        assert_eq!(identity(&of_attempt(&name, 99), UID), Some((SLOT, 99)));
+        assert_eq!(of_attempt(&of_attempt(&name, 2), 3), format!("{name}-a3"));
+        assert_eq!(of_attempt(&of_attempt(&name, 2), 1), name);
     }
 
     #[test]

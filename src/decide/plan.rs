@@ -2,6 +2,7 @@
 //! performs it.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::status::{ActiveRun, Epoch, Origin, Outcome, Pause, Pending, Resume};
 use crate::time::Slot;
@@ -26,6 +27,8 @@ pub struct Plan {
     pub adopted: Vec<Adopted>,
     /// Runs that ended.
     pub ended: Vec<RunEnd>,
+    /// Attempts that ended, and are to be followed by another of the same run.
+    pub backed_off: Vec<BackedOff>,
     /// Jobs to create.
     pub starts: Vec<Start>,
     /// Jobs to stop.
@@ -57,8 +60,12 @@ pub struct Memory {
     pub active: Vec<ActiveRun>,
     /// What pauses the Schedule.
     pub pauses: Vec<Pause>,
+    /// The `pauseUntil` at which the pause that the spec still asks for has ended.
+    pub pause_ended: Option<Time>,
     /// What the end of the latest pause found.
     pub last_resume: Option<Resume>,
+    /// Failed runs in a row.
+    pub consecutive_failures: i64,
 }
 
 /// What to read from the API server before deciding.
@@ -96,9 +103,22 @@ pub struct Adopted {
     pub job_name: String,
     /// Whether its slot had been decided otherwise: its create request arrived late.
     pub late_create: bool,
+    /// Which attempt of its run it is, from 1.
+    pub attempt: u32,
+    /// Whether status knows its run: then its slot counts as started already.
+    pub is_of_known_run: bool,
 }
 
-/// How a run ended.
+/// An attempt that ended, and when the next one of its run starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackedOff {
+    /// The attempt's end.
+    pub end: RunEnd,
+    /// When the next attempt starts.
+    pub next: Timestamp,
+}
+
+/// How a run, or an attempt of it, ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunEnd {
     /// The run, as it was active.
@@ -181,8 +201,8 @@ pub enum Milestone {
     StatusLost,
     /// Its trigger was changed.
     TriggerChanged,
-    /// It was paused.
-    Paused,
+    /// It was paused, by this pause.
+    Paused(Pause),
     /// Its pause ended.
     Resumed,
 }
@@ -226,6 +246,8 @@ pub enum Reason {
     RunStopped,
     /// The Job was created by a request that arrived late.
     LateCreate,
+    /// The Job is that of a failed attempt, and a later attempt of its run succeeded.
+    RunSucceeded,
 }
 
 impl Reason {
@@ -249,6 +271,7 @@ impl Reason {
         Self::HistoryLimit,
         Self::RunStopped,
         Self::LateCreate,
+        Self::RunSucceeded,
     ];
 }
 

@@ -1,5 +1,6 @@
 //! Retention: which Jobs may go. Only those whose run status, as it was read, accounts for, and
-//! none before the fence.
+//! none before the fence. All attempts of a run stay until it has ended, so that a late create of
+//! any of them meets its name.
 
 use super::plan::{Reason, Removal, SetTtl};
 use super::snapshot::{JobState, JobView, Presence};
@@ -13,18 +14,44 @@ pub(super) fn decide(draft: &mut Draft<'_>, spec: &ScheduleSpec) {
     for job in recorded.iter().filter(|job| job.stopped && !job.state.is_terminal()) {
         remove(draft, job, Reason::RunStopped);
     }
-    for succeeded in [true, false] {
-        let mut finished: Vec<&&JobView> = recorded
-            .iter()
-            .filter(|job| job.state.is_terminal() && matches!(job.state, JobState::Complete { .. }) == succeeded)
-            .collect();
-        finished.sort_by_key(|job| std::cmp::Reverse((job.asked_for(), job.attempt)));
-        let limit = spec.jobs_history_limit(succeeded);
-        for job in finished.iter().skip(limit) {
-            remove(draft, job, Reason::HistoryLimit);
+    let finished: Vec<&JobView> = recorded.into_iter().filter(|job| job.state.is_terminal()).collect();
+    let (succeeded, failed) = runs(&finished).into_iter().partition(|run| succeeded(run));
+    keep_newest(draft, succeeded, spec.jobs_history_limit(true));
+    keep_newest(draft, failed, spec.jobs_history_limit(false));
+}
+
+/// The Jobs of each run, attempt by attempt; the newest run first.
+fn runs<'a>(jobs: &[&'a JobView]) -> Vec<Vec<&'a JobView>> {
+    let mut runs: Vec<Vec<&JobView>> = Vec::new();
+    for job in jobs {
+        match runs.iter_mut().find(|run| run.iter().any(|it| it.origin == job.origin)) {
+            Some(run) => run.push(job),
+            None => runs.push(vec![job]),
         }
-        for job in finished.iter().take(limit) {
-            hand_over(draft, job);
+    }
+    for run in &mut runs {
+        run.sort_by_key(|job| job.attempt);
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(run.first().map(|job| job.asked_for())));
+    runs
+}
+
+fn succeeded(run: &[&JobView]) -> bool {
+    run.last().is_some_and(|job| matches!(job.state, JobState::Complete { .. }))
+}
+
+/// Keeps the Jobs of so many runs. Of one that succeeded only the Job that did it is of use.
+fn keep_newest(draft: &mut Draft<'_>, runs: Vec<Vec<&JobView>>, limit: usize) {
+    for (index, run) in runs.into_iter().enumerate() {
+        let has_succeeded = succeeded(&run);
+        for (place, job) in run.iter().rev().enumerate() {
+            if index >= limit {
+                remove(draft, job, Reason::HistoryLimit);
+            } else if has_succeeded && place > 0 {
+                remove(draft, job, Reason::RunSucceeded);
+            } else {
+                hand_over(draft, job);
+            }
         }
     }
 }
@@ -38,7 +65,7 @@ fn is_accounted_for(draft: &Draft<'_>, job: &JobView) -> bool {
             .origin
             .slot()
             .is_none_or(|slot| status.decided_through.as_ref().is_some_and(|mark| slot <= slot_of(mark)))
-        && !status.active.iter().any(|run| run.job_uid == job.uid)
+        && !status.active.iter().any(|run| run.job_uid == job.uid || run.origin == job.origin)
         && !status.pending.iter().any(|it| it.origin == job.origin)
         && !draft.plan.adopted.iter().any(|it| it.job_name == job.name)
 }

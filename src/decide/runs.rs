@@ -5,11 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{Adopted, Look, RunEnd};
 use super::snapshot::{Evidence, JobState, JobView, Presence};
-use super::{Draft, slot_of};
+use super::{Draft, retry, slot_of};
 use crate::api::status::{ActiveRun, Outcome, RunState};
 use crate::time::Slot;
 
-/// Adopts unrecorded Jobs, then ends the runs that have ended.
+/// Adopts unrecorded Jobs, then ends the runs that have ended, but for those to be tried again.
 pub(super) fn follow(draft: &mut Draft<'_>) {
     let snapshot = draft.snapshot;
     for job in &snapshot.jobs {
@@ -17,9 +17,19 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
     }
     let mut going_on = Vec::new();
     for mut run in std::mem::take(&mut draft.plan.memory.active) {
-        let job = snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
-        run.waiting = snapshot.waiting.get(&run.job_uid).cloned();
-        match fate(draft, &run, job) {
+        let end = if retry::is_between_attempts(&run) {
+            retry::fate(draft, &run)
+        } else {
+            let job = snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
+            run.waiting = snapshot.waiting.get(&run.job_uid).cloned();
+            let end = fate(draft, &run, job);
+            if let Some(backed_off) = end.as_ref().and_then(|end| retry::back_off(draft, end)) {
+                going_on.push(backed_off);
+                continue;
+            }
+            end
+        };
+        match end {
             Some(end) => draft.plan.ended.push(end),
             None => going_on.push(run),
         }
@@ -33,8 +43,17 @@ fn adopt(draft: &mut Draft<'_>, job: &JobView) {
     if job.asked_for() > draft.now() || draft.plan.memory.active.iter().any(|run| run.job_uid == job.uid) {
         return;
     }
+    let known = draft.plan.memory.active.iter().position(|run| run.origin == job.origin);
+    if let Some(index) = known {
+        let attempt = draft.plan.memory.active[index].attempt;
+        if attempt < attempt_of(job) {
+            adopt_attempt(draft, job, index);
+            return;
+        }
+    }
     let waiting = draft.plan.memory.pending.iter().position(|it| it.origin == job.origin);
-    let unrecorded = job.origin.slot().is_some_and(|slot| slot > recorded_mark(draft)) || waiting.is_some();
+    let is_above_mark = job.origin.slot().is_some_and(|slot| slot > recorded_mark(draft));
+    let unrecorded = known.is_none() && (is_above_mark || waiting.is_some());
     let at_work = !job.state.is_terminal() && job.presence == Presence::Here && !job.stopped;
     if !unrecorded && !at_work {
         return;
@@ -50,9 +69,43 @@ fn adopt(draft: &mut Draft<'_>, job: &JobView) {
         origin: job.origin.clone(),
         job_name: job.name.clone(),
         late_create: !unrecorded,
+        attempt: job.attempt,
+        is_of_known_run: false,
     });
     draft.plan.memory.active.push(active_run(job));
     draft.plan.memory.active.sort_by_key(ActiveRun::asked_for);
+}
+
+/// Records a later attempt of a run that is active: it takes the place of the earlier one.
+fn adopt_attempt(draft: &mut Draft<'_>, job: &JobView, index: usize) {
+    let is_new = |it: &&mut Adopted| it.origin == job.origin && !it.is_of_known_run;
+    if let Some(adopted) = draft.plan.adopted.iter_mut().find(is_new) {
+        // An older status was put back, which knows nothing of the run.
+        (adopted.job_name, adopted.attempt) = (job.name.clone(), job.attempt);
+    } else {
+        draft.plan.adopted.push(Adopted {
+            origin: job.origin.clone(),
+            job_name: job.name.clone(),
+            late_create: false,
+            attempt: job.attempt,
+            is_of_known_run: true,
+        });
+    }
+    let run = &mut draft.plan.memory.active[index];
+    *run = next_attempt(run, active_run(job));
+}
+
+/// A run with its next attempt, which its Job tells of: it began with its first Job, and is being
+/// stopped if it was.
+#[must_use]
+pub fn next_attempt(run: &ActiveRun, attempt: ActiveRun) -> ActiveRun {
+    let state = if run.state == RunState::Stopping { RunState::Stopping } else { RunState::Running };
+    let (start_time, stop_reason) = (run.start_time.clone(), run.stop_reason.clone());
+    ActiveRun { state, start_time, stop_reason, ..attempt }
+}
+
+fn attempt_of(job: &JobView) -> i32 {
+    i32::try_from(job.attempt).unwrap_or(i32::MAX)
 }
 
 /// The mark as status has it: an older status that was put back does not know of later Jobs, even
@@ -69,10 +122,12 @@ pub fn active_run(job: &JobView) -> ActiveRun {
         origin: job.origin.clone(),
         job_name: job.name.clone(),
         job_uid: job.uid.clone(),
-        attempt: i32::try_from(job.attempt).unwrap_or(i32::MAX),
+        attempt: attempt_of(job),
         state: RunState::Running,
         start_time: Time(job.created),
         next_attempt_time: None,
+        last_attempt: None,
+        reason: None,
         stop_reason: None,
         waiting: None,
     }
@@ -144,7 +199,8 @@ fn removed(draft: &Draft<'_>, run: &ActiveRun, stopping: bool) -> RunEnd {
     ended(run, Outcome::Deleted, None, evidence, draft.now())
 }
 
-fn replaced(draft: &Draft<'_>, run: &ActiveRun) -> RunEnd {
+/// A run that was stopped so that a newer slot could start.
+pub(super) fn replaced(draft: &Draft<'_>, run: &ActiveRun) -> RunEnd {
     let evidence = Evidence { message: run.stop_reason.clone(), ..Evidence::default() };
     ended(run, Outcome::Replaced, None, evidence, draft.now())
 }

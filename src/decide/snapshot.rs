@@ -26,6 +26,9 @@ pub struct Snapshot {
     /// The highest mark this process wrote for this UID: a slot at or below it was decided, even
     /// if somebody has put an older status back.
     pub floor: Option<Slot>,
+    /// The runs in Backoff in the status that this process wrote last, by the UID of their Job; `None`
+    /// when it wrote none. Another one was tried again since, and an older status has been put back.
+    pub backed_off: Option<BTreeSet<String>>,
     /// Our Jobs, by slot and attempt. Those seen to go are kept until status accounts for them.
     pub jobs: Vec<JobView>,
     /// What the Pods of finished Jobs told, by Job UID.
@@ -69,6 +72,8 @@ pub struct Accepted {
     pub trigger: Trigger,
     /// Its `catchUp.since`, understood.
     pub since: Option<Slot>,
+    /// `spec.pauseUntil`, in whole seconds.
+    pub pause_until: Option<Slot>,
 }
 
 /// Why a spec cannot be worked on.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::planned::PlannedStarts;
-use super::{Draft, later};
+use super::{Draft, later, pause, retry};
 use crate::api::status::{RunResult, ScheduleStatus, Why};
 use crate::time::{Search, Slot};
 
@@ -27,7 +27,7 @@ pub(super) fn at(draft: &mut Draft<'_>, at: Timestamp) {
 pub(super) fn set(draft: &mut Draft<'_>) {
     let mut instants = Vec::new();
     if let Ok(accepted) = &draft.snapshot.spec
-        && !accepted.spec.is_paused()
+        && draft.plan.memory.pauses.is_empty()
     {
         let planned = PlannedStarts::new(accepted, &draft.snapshot.schedule);
         match accepted.trigger.next(draft.mark().max(planned.slots_through(Slot::floor(draft.now())))) {
@@ -40,6 +40,8 @@ pub(super) fn set(draft: &mut Draft<'_>) {
         }
         instants.extend(while_waiting(draft, &planned, accepted.spec.starting_deadline.map(|it| it.seconds_i64())));
     }
+    instants.extend(pause::wake(draft));
+    instants.extend(retry::wakes(draft));
     instants.retain(|at| *at > draft.now());
     instants.extend(unready_again(draft));
     if let Some(status) = &draft.snapshot.status {
@@ -89,16 +91,12 @@ pub fn retry_at(planned: Timestamp, since: Timestamp, last_refusal: Option<Times
 
 /// Runs without a ready Pod are looked at when they have been so for a minute, and again.
 fn unready_again(draft: &Draft<'_>) -> Vec<Timestamp> {
-    let jobs = &draft.snapshot.jobs;
-    let unready = draft
-        .plan
-        .memory
-        .active
-        .iter()
-        .filter(|run| jobs.iter().any(|job| job.uid == run.job_uid && job.has_no_pod_to_show()));
+    let active = &draft.plan.memory.active;
+    let unready = draft.snapshot.jobs.iter().filter(|job| job.has_no_pod_to_show());
     unready
-        .map(|run| {
-            let first = later(run.start_time.0, WAITING_SECONDS);
+        .filter(|job| active.iter().any(|run| run.job_uid == job.uid))
+        .map(|job| {
+            let first = later(job.created, WAITING_SECONDS);
             if first > draft.now() { first } else { later(draft.now(), WAITING_AGAIN_SECONDS) }
         })
         .collect()

@@ -1,6 +1,6 @@
 //! The size of status: it stays far below what etcd takes, whatever users write.
 
-use super::text;
+use super::{attempts, text};
 use crate::api::status::ScheduleStatus;
 
 /// The serialized status never exceeds this.
@@ -38,12 +38,15 @@ pub fn keep(status: &mut ScheduleStatus) {
     }
 }
 
-/// Texts of others beside results: many runs that wait for their Pods may each say why.
+/// Texts of others beside results: many runs that wait, for their Pods or to be tried again, may
+/// each say why.
 fn shorten_texts(status: &mut ScheduleStatus) {
-    let waiting = status.active.iter_mut().filter_map(|it| it.waiting.as_mut());
+    for run in &mut status.active {
+        attempts::shorten(run, SHORT_TEXT_BYTES);
+    }
     let refused = status.pending.iter_mut().filter_map(|it| it.message.as_mut());
     let last = status.last_run.iter_mut().filter_map(|it| it.message.as_mut());
-    for message in waiting.chain(refused).chain(last) {
+    for message in refused.chain(last) {
         *message = text::clean(message, SHORT_TEXT_BYTES).0;
     }
 }

@@ -5,8 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::happened::{Happened, StartEnd, TemplateVerdict};
 use super::notices::{self, Notice};
-use super::text;
-use crate::api::status::{ScheduleStatus, Why};
+use super::{pauses, text};
+use crate::api::status::{ActiveRun, RunState, ScheduleStatus, Why};
 use crate::decide::plan::{Milestone, Plan};
 use crate::decide::snapshot::Refusal;
 use crate::decide::{Snapshot, WAITING_SECONDS};
@@ -61,7 +61,7 @@ pub(super) fn set(
     if let Some(refusal) = &stalled {
         conditions.push(writer.write(STALLED, "True", refusal.reason, &refusal.message));
     }
-    conditions.push(paused(&mut writer, status));
+    conditions.push(paused(&mut writer, status, snapshot));
     if complete {
         conditions.push(writer.write(COMPLETE, "True", "Completed", completed(status)));
     }
@@ -158,7 +158,7 @@ fn ready(
     status: &ScheduleStatus,
     is_complete: bool,
 ) -> Condition {
-    let is_paused = snapshot.spec.as_ref().is_ok_and(|it| it.spec.is_paused());
+    let is_paused = !status.pauses.is_empty();
     let is_blocked = status.pending.iter().any(|it| it.why == Why::Retrying);
     match stalled {
         Some(refusal) => writer.write(READY, "False", refusal.reason, &refusal.message),
@@ -167,7 +167,9 @@ fn ready(
             writer.write(READY, "Unknown", "Pending", "its Job template is being tried")
         }
         None if is_complete => writer.write(READY, "True", "Completed", completed(status)),
-        None if is_paused => writer.write(READY, "True", "Paused", "no slot starts until spec.paused is false"),
+        None if is_paused => {
+            writer.write(READY, "True", "Paused", &pauses::all_in_words(&status.pauses, snapshot.readable_spec()))
+        }
         None if is_blocked => writer.write(
             READY,
             "True",
@@ -178,13 +180,19 @@ fn ready(
     }
 }
 
-fn paused(writer: &mut Writer, status: &ScheduleStatus) -> Condition {
-    match status.pauses.first() {
-        Some(pause) => {
-            let message = format!("paused since {}; active runs go on", pause.since.0);
-            writer.write(PAUSED, "True", &pause.source, &message)
+fn paused(writer: &mut Writer, status: &ScheduleStatus, snapshot: &Snapshot) -> Condition {
+    let spec = snapshot.readable_spec();
+    match (pauses::foremost(&status.pauses, spec), &status.pause_ended) {
+        (Some(pause), _) => {
+            let words = pauses::all_in_words(&status.pauses, spec);
+            let message = format!("paused since {}: {words}", pause.since.0);
+            writer.write(PAUSED, "True", pauses::reason(pause, spec), &message)
         }
-        None => writer.write(PAUSED, "False", "NotPaused", "spec.paused is not set"),
+        (None, Some(at)) => {
+            let message = format!("spec.pauseUntil ({}) was reached; spec.paused may be taken out", at.0);
+            writer.write(PAUSED, "False", "UntilReached", &message)
+        }
+        (None, None) => writer.write(PAUSED, "False", "NotPaused", "spec.paused is not set"),
     }
 }
 
@@ -198,12 +206,23 @@ fn last_run(writer: &mut Writer, status: &ScheduleStatus) -> Condition {
     writer.write(LAST_RUN_SUCCEEDED, is, run.outcome.as_str(), &message)
 }
 
-/// While paused no start is tried, and none is refused.
+/// While paused no slot's start is tried, and none is refused; retries go on.
 fn blocked(writer: &mut Writer, status: &ScheduleStatus, now: Timestamp) -> Option<Condition> {
+    let is_long = |since: Timestamp| now.duration_since(since).as_secs() >= WAITING_SECONDS;
+    let since = |run: &ActiveRun| run.next_attempt_time.as_ref().filter(|_| run.reason.is_some()).map(|it| it.0);
+    if let Some((run, since)) = status.active.iter().find_map(|run| Some((run, since(run).filter(|it| is_long(*it))?)))
+    {
+        let message = format!(
+            "attempt {} of {} has been waiting since {since}: {}",
+            run.attempt.saturating_add(1),
+            run.origin,
+            run.waiting.as_deref().unwrap_or_default()
+        );
+        return Some(writer.write(START_BLOCKED, "True", run.reason.as_deref().unwrap_or("Unknown"), &message));
+    }
     if !status.pauses.is_empty() {
         return None;
     }
-    let is_long = |since: Timestamp| now.duration_since(since).as_secs() >= WAITING_SECONDS;
     let pending = status.pending.iter().find(|it| it.why == Why::Retrying && is_long(it.since.0))?;
     let message = format!(
         "{} has been waiting since {}: {}",
@@ -215,7 +234,7 @@ fn blocked(writer: &mut Writer, status: &ScheduleStatus, now: Timestamp) -> Opti
 }
 
 fn runs_starting(writer: &mut Writer, status: &ScheduleStatus) -> Option<Condition> {
-    let run = status.active.iter().find(|it| it.waiting.is_some())?;
+    let run = status.active.iter().find(|it| it.waiting.is_some() && it.state != RunState::Backoff)?;
     let cause = run.waiting.as_deref().unwrap_or_default();
     let message = format!("Job {} has had no ready Pod for a minute: {cause}", run.job_name);
     Some(writer.write(RUNS_STARTING, "False", "PodNotReady", &message))

@@ -1,8 +1,9 @@
 //! What is told once status is stored: the Events on a Schedule, in the words of status.
 
+use super::pauses;
 use crate::api::status::Outcome;
 use crate::decide::Snapshot;
-use crate::decide::plan::{Adopted, Milestone, Plan, Reason, RunEnd, Settled, Start};
+use crate::decide::plan::{Adopted, BackedOff, Milestone, Plan, Reason, RunEnd, Settled, Start};
 
 /// One Event on a Schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +22,11 @@ pub struct Notice {
 /// documentation.
 pub const REASONS: &[&str] = &[
     "Adopted",
+    "AttemptFailed",
+    "AttemptStarted",
     "Completed",
     "FirstSeen",
-    "InvalidCatchUp",
+    "InvalidSpec",
     "InvalidTemplate",
     "InvalidTrigger",
     "NeverFires",
@@ -62,8 +65,9 @@ pub(super) fn of_milestones(snapshot: &Snapshot, plan: &Plan) -> Vec<Notice> {
             format!("the new trigger decides slots after {mark}; nothing earlier starts because of it"),
             None,
         ),
-        Milestone::Paused => {
-            notice(false, "Paused", "no slot starts until spec.paused is false; active runs go on".into(), None)
+        Milestone::Paused(pause) => {
+            let is_warning = pauses::needs_attention(pause, snapshot.readable_spec());
+            notice(is_warning, "Paused", pauses::in_words(pause, snapshot.readable_spec()), None)
         }
         Milestone::Resumed => notice(false, "Resumed", resumed(snapshot, plan), None),
     };
@@ -118,7 +122,9 @@ fn in_words(reason: Reason) -> &'static str {
         Reason::ConcurrencyReplace => "a newer one replaces the active run",
         Reason::JobRefused => "the API server refuses its Job",
         Reason::NameTaken => "somebody else's Job has its name",
-        Reason::HistoryLimit | Reason::RunStopped | Reason::LateCreate => "its Job was tidied up",
+        Reason::HistoryLimit | Reason::RunStopped | Reason::LateCreate | Reason::RunSucceeded => {
+            "its Job was tidied up"
+        }
     }
 }
 
@@ -135,34 +141,68 @@ pub(super) fn started(start: &Start) -> Notice {
 /// A Job that status did not account for.
 pub(super) fn adopted(adopted: &Adopted) -> Notice {
     let late = if adopted.late_create { ", created by a request that arrived late" } else { "" };
+    let what = if adopted.is_of_known_run { "the next attempt of its run" } else { "started" };
     let note =
-        format!("Job {} of {} was not recorded yet{late}: it counts as started", adopted.job_name, adopted.origin);
+        format!("Job {} of {} was not recorded yet{late}: it counts as {what}", adopted.job_name, adopted.origin);
     notice(adopted.late_create, "Adopted", note, Some(&adopted.job_name))
 }
 
 /// A start that the API server refused for good.
 pub(super) fn refused(start: &Start, message: &str) -> Notice {
-    let note = format!("the API server refuses the Job of {}: {message}", start.origin);
+    let note = format!("the API server refuses the Job of {}: {message}", what(start));
     notice(true, "InvalidTemplate", note, None)
 }
 
 /// A start that is tried again.
 pub(super) fn blocked(start: &Start, reason: &str, message: &str) -> Notice {
-    let note = format!("the Job of {} cannot be created now and is tried again: {reason}: {message}", start.origin);
+    let note = format!("the Job of {} cannot be created now and is tried again: {reason}: {message}", what(start));
     notice(true, "StartBlocked", note, None)
+}
+
+/// What a Job was to be for.
+fn what(start: &Start) -> String {
+    if start.attempt > 1 { format!("attempt {} of {}", start.attempt, start.origin) } else { start.origin.to_string() }
+}
+
+/// A further attempt, whose Job was created or found to be there already.
+pub(super) fn attempt_started(start: &Start) -> Notice {
+    let note = format!("{} started as Job {}", what(start), start.job_name);
+    notice(false, "AttemptStarted", note, Some(&start.job_name))
+}
+
+/// The end of an attempt that another follows.
+pub(super) fn backed_off(backed_off: &BackedOff) -> Notice {
+    let run = &backed_off.end.run;
+    let note = format!(
+        "attempt {} of {}, Job {}, {}; attempt {} starts at {}",
+        run.attempt,
+        run.origin,
+        run.job_name,
+        how(&backed_off.end),
+        run.attempt.saturating_add(1),
+        backed_off.next
+    );
+    notice(true, "AttemptFailed", note, Some(&run.job_name))
 }
 
 /// The end of a run.
 pub(super) fn ended(end: &RunEnd) -> Notice {
+    let attempts = if end.run.attempt > 1 { format!(", attempt {},", end.run.attempt) } else { String::new() };
+    let note = format!("Job {}{attempts} of {} {}", end.run.job_name, end.run.origin, how(end));
+    notice(!end.outcome.is_success(), &end.outcome, note, Some(&end.run.job_name))
+}
+
+/// How it ended, for people.
+fn how(end: &RunEnd) -> String {
     let exit = end.exit_code.map(|it| format!(", exit code {it}")).unwrap_or_default();
     let reason = end.reason.as_deref().map(|it| format!(", {it}")).unwrap_or_default();
     let how = match end.outcome {
         Outcome::Deleted => "was deleted by somebody else while it ran",
+        Outcome::Replaced if end.run.last_attempt.is_some() => "is not tried again, so that a newer slot could start",
         Outcome::Replaced => "was stopped so that a newer slot could start",
         Outcome::Lost => "is gone, and nobody saw how it ended",
         Outcome::TimedOut => "ran longer than its deadline",
         _ => "ended",
     };
-    let note = format!("Job {} of {} {how}{exit}{reason}", end.run.job_name, end.run.origin);
-    notice(!end.outcome.is_success(), &end.outcome, note, Some(&end.run.job_name))
+    format!("{how}{exit}{reason}")
 }

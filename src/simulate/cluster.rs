@@ -86,8 +86,8 @@ pub struct Cluster {
     pub creates: Creates,
     /// The operator crashes after so many more of its writes.
     pub writes_until_crash: Option<u32>,
-    /// Every Job there ever was: its slot, when it was created, and its name.
-    pub created: Vec<(Option<Slot>, Timestamp, String)>,
+    /// Every Job there ever was, as it was created.
+    pub created: Vec<Job>,
     /// What new Jobs do.
     pub behavior: Behavior,
     behaviors: BTreeMap<Slot, Behavior>,
@@ -206,9 +206,9 @@ impl Cluster {
         let uid = format!("job-{:04}", self.created.len() + 1);
         let mut job = Job::new(body, uid, self.now, self.behavior.clone());
         let its_own = job.slot().and_then(|slot| self.behaviors.get(&slot));
-        job.behavior = its_own.unwrap_or(&self.behavior).clone();
+        job.behave(its_own.unwrap_or(&self.behavior).clone());
         job.version = self.next_version();
-        self.created.push((job.slot(), self.now, job.name.clone()));
+        self.created.push(job.clone());
         self.jobs.insert(job.name.clone(), job.clone());
         self.events.push(Event::JobChanged(job.clone()));
         job

@@ -19,6 +19,8 @@ pub struct Behavior {
     pub takes: Duration,
     /// With which exit code it ends.
     pub exit_code: i32,
+    /// With which exit codes the attempts of a run end instead, the last of them for all further.
+    pub exit_codes: Vec<i32>,
     /// What it says at its end.
     pub message: String,
     /// Why its container ended, such as OOMKilled.
@@ -36,6 +38,7 @@ impl Default for Behavior {
         Self {
             takes: Duration::from_seconds(30),
             exit_code: 0,
+            exit_codes: Vec::new(),
             message: String::new(),
             reason: None,
             stops_in: Duration::from_seconds(0),
@@ -114,6 +117,18 @@ impl Job {
     /// The slot its name says it is for.
     pub fn slot(&self) -> Option<Slot> {
         naming::identity(&self.name, &self.owner_uid).map(|(slot, _)| slot)
+    }
+
+    /// Which attempt of its run it is.
+    pub fn attempt(&self) -> u32 {
+        naming::identity(&self.name, &self.owner_uid).map_or(1, |(_, attempt)| attempt)
+    }
+
+    /// Lets it do what Jobs of its kind do in its attempt.
+    pub fn behave(&mut self, behavior: Behavior) {
+        let attempt = usize::try_from(self.attempt()).unwrap_or(usize::MAX);
+        let own = behavior.exit_codes.get(attempt - 1).or(behavior.exit_codes.last()).copied();
+        self.behavior = Behavior { exit_code: own.unwrap_or(behavior.exit_code), ..behavior };
     }
 
     /// Whether a container of it works, as far as anybody can tell.

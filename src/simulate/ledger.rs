@@ -49,10 +49,10 @@ impl Ledger {
         for settled in &plan.settled {
             self.tell(settled.first, settled.last, settled.count, &settled.outcome);
         }
-        for adopted in plan.adopted.iter().filter(|it| !it.late_create) {
+        for adopted in plan.adopted.iter().filter(|it| !it.late_create && !it.is_of_known_run) {
             self.tell_of(&adopted.origin, "Started");
         }
-        for (start, end) in &happened.starts {
+        for (start, end) in happened.starts.iter().filter(|(start, _)| start.attempt == 1) {
             match end {
                 StartEnd::Created { .. } | StartEnd::FoundOurs(_) => self.tell_of(&start.origin, "Started"),
                 StartEnd::NameTaken | StartEnd::Refused { .. } => self.tell_of(&start.origin, "FailedToCreate"),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::decide::plan::{Look, Plan, Start, StopHow};
+use crate::decide::snapshot::JobView;
 use crate::decide::{Snapshot, WAITING_SECONDS, decide};
 use crate::gather::{Circumstances, Recall, gather};
 use crate::report::happened::{Happened, StartEnd, TemplateVerdict};
@@ -51,6 +52,7 @@ impl Operator {
 
     /// One reconcile.
     pub fn look(&mut self, cluster: &mut Cluster, ledger: &mut Ledger) -> Result<(), Crashed> {
+        self.store.forget_what_is_over();
         for _ in 0..ROUNDS {
             let Some(mut snapshot) = self.gather(cluster) else {
                 self.wake = None;
@@ -105,9 +107,9 @@ impl Operator {
 
     fn ask_unready(&mut self, cluster: &Cluster, snapshot: &mut Snapshot) {
         let is_long = |since: Timestamp| snapshot.now.duration_since(since).as_secs() >= WAITING_SECONDS;
-        let active = snapshot.status.iter().flat_map(|it| &it.active).filter(|it| is_long(it.start_time.0));
-        let unready =
-            active.filter(|run| snapshot.jobs.iter().any(|job| job.uid == run.job_uid && job.has_no_pod_to_show()));
+        let active = snapshot.status.iter().flat_map(|it| &it.active);
+        let is_unready = |job: &JobView| is_long(job.created) && job.has_no_pod_to_show();
+        let unready = active.filter(|run| snapshot.jobs.iter().any(|job| job.uid == run.job_uid && is_unready(job)));
         let causes: BTreeMap<String, String> = unready
             .filter_map(|run| {
                 let cause = cluster.jobs.get(&run.job_name)?.behavior.never_ready.clone()?;
@@ -226,7 +228,7 @@ impl Operator {
             ledger.events.push(notice.reason.clone());
             ledger.news.push(format!("{}: {}", notice.reason, notice.note));
         }
-        self.recall.floor = self.recall.floor.max(plan.memory.mark);
+        self.recall.note_stored(&report.status, plan.memory.mark);
         written.map(|()| true)
     }
 }

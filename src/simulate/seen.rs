@@ -6,6 +6,7 @@ use crate::api::ScheduleStatus;
 use crate::api::status::{Origin, RunResult, SlotOutcome};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::job::Job;
 use super::times::Times;
 use super::world::World;
 
@@ -19,22 +20,21 @@ pub fn seen(world: &World) -> Seen {
         serde_json::from_value(world.cluster.schedule.status.clone()).expect("a readable status");
     let mut seen = Seen::new();
     of_status(&mut seen, times, &status);
-    let start = |(slot, at, name): &(Option<crate::time::Slot>, jiff::Timestamp, String)| {
-        let slot = slot.map_or_else(|| name.clone(), |slot| times.show(slot.timestamp()));
-        format!("{slot} at {}", times.show(*at))
-    };
+    let start = |job: &Job| format!("{} at {}", which(times, job), times.show(job.created));
     seen.insert("starts", world.cluster.created.iter().map(start).collect());
-    seen.insert("startedJobs", world.cluster.created.iter().map(|(_, _, name)| name.clone()).collect());
+    seen.insert("startedJobs", world.cluster.created.iter().map(|job| job.name.clone()).collect());
     let mut jobs: Vec<_> = world.cluster.jobs.values().collect();
-    jobs.sort_by_key(|job| job.slot());
-    let job = |job: &&super::job::Job| {
-        let slot = job.slot().map_or_else(|| job.name.clone(), |slot| times.show(slot.timestamp()));
-        format!("{slot} {}", job.word())
-    };
-    seen.insert("jobs", jobs.iter().map(job).collect());
+    jobs.sort_by_key(|job| (job.slot(), job.attempt()));
+    seen.insert("jobs", jobs.iter().map(|job| format!("{} {}", which(times, job), job.word())).collect());
     seen.insert("events", world.ledger.events.clone());
     seen.insert("wake", world.wake().map(|at| times.show(at)).into_iter().collect());
     seen
+}
+
+/// A Job by its slot, and its attempt if it is not the first.
+pub fn which(times: &Times, job: &Job) -> String {
+    let slot = job.slot().map_or_else(|| job.name.clone(), |slot| times.show(slot.timestamp()));
+    if job.attempt() > 1 { format!("{slot} attempt {}", job.attempt()) } else { slot }
 }
 
 fn of_status(seen: &mut Seen, times: &Times, status: &ScheduleStatus) {
@@ -52,6 +52,12 @@ fn of_status(seen: &mut Seen, times: &Times, status: &ScheduleStatus) {
     let active =
         active.map(|it| format!("{} {} since {}", origin(times, &it.origin), it.state.as_str(), show(&it.start_time)));
     seen.insert("active", active.collect());
+    let next_attempts = status.active.iter().filter_map(|it| {
+        let next = show(it.next_attempt_time.as_ref()?);
+        Some(format!("{} attempt {} at {next}{}", origin(times, &it.origin), it.attempt + 1, bracketed(&it.reason)))
+    });
+    seen.insert("nextAttempts", next_attempts.collect());
+    seen.insert("consecutiveFailures", vec![status.consecutive_failures.to_string()]);
     let resume = status.last_resume.iter();
     let resume = resume
         .map(|it| format!("{} missed {} started {} dropped {}", show(&it.time), it.missed, it.started, it.dropped));
@@ -73,9 +79,15 @@ fn of_status(seen: &mut Seen, times: &Times, status: &ScheduleStatus) {
     seen.insert("epoch", status.epoch.iter().map(|it| show(&it.since)).collect());
     seen.insert("lastScheduleTime", shown(&status.last_schedule_time));
     seen.insert("lastSuccessfulTime", shown(&status.last_successful_time));
-    seen.insert("pauses", status.pauses.iter().map(|it| format!("{} since {}", it.source, show(&it.since))).collect());
+    let pause = |it: &crate::api::status::Pause| {
+        let until = it.until.iter().map(|until| format!(" until {}", show(until))).collect::<String>();
+        format!("{} since {}{until}{}", it.source, show(&it.since), bracketed(&it.reason))
+    };
+    seen.insert("pauses", status.pauses.iter().map(pause).collect());
     let conditions = status.conditions.iter().map(|it| format!("{}: {} {}", it.type_, it.status, it.reason));
     seen.insert("conditions", conditions.collect());
+    let messages = status.conditions.iter().map(|it| format!("{}: {}", it.type_, it.message));
+    seen.insert("messages", messages.collect());
     let counted = |counts: &BTreeMap<String, i64>| {
         counts.iter().filter(|it| *it.1 != 0).map(|(word, count)| format!("{word}: {count}")).collect()
     };
@@ -112,6 +124,7 @@ fn result(times: &Times, result: &RunResult) -> String {
     let exit = result.exit_code.map(|code| format!(" exit {code}")).unwrap_or_default();
     let reason = result.reason.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
     let message = result.message.as_ref().map(|text| format!(" {text:?}")).unwrap_or_default();
+    let attempts = if result.attempts > 1 { format!(" after {} attempts", result.attempts) } else { String::new() };
     let (slot, expires) = (times.show(result.slot_time.0), times.show(result.expiration_time.0));
-    format!("{slot} {}{reason}{exit}{message} until {expires}", result.outcome)
+    format!("{slot} {}{reason}{exit}{message}{attempts} until {expires}", result.outcome)
 }

@@ -62,6 +62,7 @@ struct Step {
     crash_after_writes: Option<u32>,
     /// What becomes of creates of Jobs from here on.
     creates: Option<Creates>,
+    /// The Job of a slot's newest attempt.
     delete_job: Option<String>,
     delete_schedule: bool,
     keep_status: bool,
@@ -166,6 +167,12 @@ impl Step {
     fn take(&self, world: &mut World) -> Result<(), String> {
         let times = world.times;
         let slot = |text: &String| times.read(text).map(Slot::floor);
+        let attempt = |text: &String| match text.split_once(" attempt ") {
+            Some((at, number)) => {
+                Ok((times.read(at).map(Slot::floor)?, number.parse().map_err(|_| format!("no attempt: {text:?}"))?))
+            }
+            None => Ok::<(Slot, u32), String>((slot(text)?, 1)),
+        };
         match self.operator {
             Some(Power::Down) => world.stop_operator(),
             Some(Power::Up) => world.start_operator(),
@@ -184,8 +191,12 @@ impl Step {
         }
         self.edit.iter().for_each(|patch| world.edit(patch));
         self.delete_job.iter().try_for_each(|text| slot(text).map(|slot| world.delete_job(slot)))?;
-        self.late_create.iter().try_for_each(|text| slot(text).map(|slot| world.late_create(slot)))?;
-        self.foreign_job.iter().try_for_each(|text| slot(text).map(|slot| world.foreign_job(slot)))?;
+        self.late_create
+            .iter()
+            .try_for_each(|text| attempt(text).map(|(slot, attempt)| world.late_create(slot, attempt)))?;
+        self.foreign_job
+            .iter()
+            .try_for_each(|text| attempt(text).map(|(slot, attempt)| world.foreign_job(slot, attempt)))?;
         self.clock_skew.iter().for_each(|why| world.doubt_clock(Some(why.clone()).filter(|it| it != "none")));
         self.set_clocks.iter().try_for_each(|text| times.read(text).map(|now: Timestamp| world.set_clocks(now)))?;
         if self.delete_schedule {
@@ -217,7 +228,8 @@ fn lines(value: &Value) -> Vec<String> {
 
 fn difference(what: &str, expected: &[String], seen: &Seen) -> Result<String, String> {
     let found = seen.get(what).ok_or_else(|| format!("nobody can see {what:?}: there is {:?}", seen.keys()))?;
-    let found = if what == "conditions" { conditions_asked_for(expected, found) } else { found.clone() };
+    let found =
+        if what == "conditions" || what == "messages" { conditions_asked_for(expected, found) } else { found.clone() };
     if expected == found {
         return Ok(String::new());
     }

@@ -1,6 +1,6 @@
 //! The world of one story: virtual time, a cluster, an operator, and what users do to them.
 
-use crate::decide::{job, naming};
+use crate::decide::job;
 use crate::report::budget::MAX_BYTES;
 use crate::time::Slot;
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, Event, NAME};
 use super::ledger::Ledger;
 use super::operator::Operator;
+use super::seen::which;
 use super::times::Times;
 
 /// Looks at one instant. More would mean that the operator never comes to rest.
@@ -106,8 +107,7 @@ impl World {
                 Event::JobChanged(job) => (job, job.word()),
                 Event::JobGone(job) => (job, "gone"),
             };
-            let slot = job.slot().map_or_else(|| job.name.clone(), |slot| self.times.show(slot.timestamp()));
-            let line = format!("  Job of {slot}: {word}");
+            let line = format!("  Job of {}: {word}", which(&self.times, job));
             self.tell(line);
             self.untold.push(event);
         }
@@ -195,7 +195,10 @@ impl World {
     /// A user deletes the Job of a slot.
     pub fn delete_job(&mut self, slot: Slot) {
         self.tell(format!("a user deletes the Job of {}", self.times.show(slot.timestamp())));
-        self.cluster.delete_after_pods(&self.job_name(slot));
+        let newest = self.cluster.jobs.values().filter(|job| job.slot() == Some(slot)).max_by_key(|job| job.attempt());
+        if let Some(name) = newest.map(|job| job.name.clone()) {
+            self.cluster.delete_after_pods(&name);
+        }
     }
 
     /// Somebody makes a copy of status.
@@ -220,22 +223,22 @@ impl World {
     }
 
     /// A create request of a leader that was frozen arrives: the name decides what comes of it.
-    pub fn late_create(&mut self, slot: Slot) {
+    pub fn late_create(&mut self, slot: Slot, attempt: u32) {
         self.tell(format!("a late create of the slot {} arrives", self.times.show(slot.timestamp())));
-        let body = self.job_of(slot, &self.cluster.schedule.uid);
-        if !self.cluster.jobs.contains_key(&self.job_name(slot)) {
+        let body = self.job_of(slot, attempt, &self.cluster.schedule.uid);
+        if !self.cluster.jobs.contains_key(body["metadata"]["name"].as_str().unwrap_or_default()) {
             self.cluster.add(body);
         }
     }
 
     /// Somebody else has a Job of the name that a slot's Job will have.
-    pub fn foreign_job(&mut self, slot: Slot) {
+    pub fn foreign_job(&mut self, slot: Slot, attempt: u32) {
         self.tell(format!("somebody creates a Job with the name of that of {}", self.times.show(slot.timestamp())));
-        let body = self.job_of(slot, "somebody-else");
+        let body = self.job_of(slot, attempt, "somebody-else");
         self.cluster.add(body);
     }
 
-    fn job_of(&self, slot: Slot, owner_uid: &str) -> Value {
+    fn job_of(&self, slot: Slot, attempt: u32, owner_uid: &str) -> Value {
         let schedule = &self.cluster.schedule;
         let identity = crate::decide::snapshot::Identity {
             namespace: super::cluster::NAMESPACE.into(),
@@ -245,8 +248,8 @@ impl World {
             creation: Slot::floor(schedule.creation),
             deleting: false,
         };
-        let template = crate::api::spec::JobTemplate(schedule.spec["jobTemplate"].clone());
-        let mut body = job::build(&identity, &template, slot, None);
+        let spec = serde_json::from_value(schedule.spec.clone()).expect("a spec");
+        let mut body = job::build(&identity, &spec, slot, attempt, None);
         body["metadata"]["ownerReferences"][0]["uid"] = json!(owner_uid);
         body
     }
@@ -271,11 +274,6 @@ impl World {
     pub fn hold_job_watch(&mut self, hold: bool) {
         self.tell(if hold { "the watch of Jobs lags behind" } else { "the watch of Jobs catches up" }.into());
         self.job_watch_flows = !hold;
-    }
-
-    /// The name of the Job of a slot.
-    pub fn job_name(&self, slot: Slot) -> String {
-        naming::job_name(NAME, &self.cluster.schedule.uid, slot)
     }
 }
 

@@ -29,7 +29,7 @@ pub const STATES: &[&str] = &[
     "Scheduled",
     "Paused",
     "Completed",
-    "InvalidCatchUp",
+    "InvalidSpec",
     "InvalidTemplate",
     "InvalidTrigger",
     "NeverFires",
@@ -159,16 +159,22 @@ impl Metrics {
         for settled in &plan.settled {
             self.slot(&settled.outcome, settled.count.unwrap_or(1));
         }
-        self.slot(&Outcome::Started, u64::try_from(plan.adopted.len()).unwrap_or(u64::MAX));
-        for (_, end) in &happened.starts {
+        let adopted = plan.adopted.iter().filter(|it| !it.is_of_known_run).count();
+        self.slot(&Outcome::Started, u64::try_from(adopted).unwrap_or(u64::MAX));
+        for (start, end) in &happened.starts {
+            let is_slot = u64::from(start.attempt == 1);
             match end {
                 StartEnd::Created { .. } | StartEnd::FoundOurs(_) => {
-                    self.slot(&Outcome::Started, 1);
+                    self.slot(&Outcome::Started, is_slot);
                     self.families().last_start.set(now.as_duration().as_secs_f64());
                 }
-                StartEnd::NameTaken | StartEnd::Refused { .. } => self.slot(&Outcome::FailedToCreate, 1),
+                StartEnd::NameTaken | StartEnd::Refused { .. } => self.slot(&Outcome::FailedToCreate, is_slot),
                 StartEnd::Blocked { .. } => {}
             }
+        }
+        for backed_off in &plan.backed_off {
+            let outcome = word(&backed_off.end.outcome);
+            self.families().retried_attempts.get_or_create(&[("outcome", outcome)]).inc();
         }
         for end in &plan.ended {
             self.run_ended(&end.outcome, seconds(end.run.start_time.0, end.at));

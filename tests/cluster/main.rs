@@ -21,4 +21,5 @@ mod overlap;
 mod quiet;
 mod refusals;
 mod results;
+mod retries;
 mod rights;

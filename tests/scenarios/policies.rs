@@ -187,7 +187,7 @@ fn run_until(world: &mut World, offset: i64) {
 fn starts(world: &World) -> Vec<(i64, i64)> {
     let offset = |at: Timestamp| at.duration_since(instant(0)).as_secs();
     let of = |slot: &Option<Slot>| offset(slot.expect("all Jobs are ours").timestamp());
-    world.cluster.created.iter().map(|(slot, at, _)| (of(slot), offset(*at))).collect()
+    world.cluster.created.iter().map(|job| (of(&job.slot()), offset(job.created))).collect()
 }
 
 fn slots(world: &World) -> Vec<i64> {

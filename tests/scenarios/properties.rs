@@ -25,9 +25,11 @@ enum Act {
     StartOperator,
     CrashAfter(u32),
     Pause(bool),
+    PauseFor(i64),
     EditTrigger(Value),
     EditOther,
     EditJitter(Value),
+    NoMoreRetries,
     Creates(Creates),
     DeleteAJob,
     HoldJobWatch(bool),
@@ -71,12 +73,20 @@ fn catch_up() -> impl Strategy<Value = Value> {
 fn spec() -> impl Strategy<Value = Value> {
     let deadline = prop::sample::select(vec![Value::Null, json!("3s"), json!("90s"), json!("5m")]);
     let concurrency = prop::sample::select(vec!["Allow", "Forbid", "Replace"]);
-    (trigger(), jitter(), deadline, catch_up(), concurrency, 0..3, 0..3).prop_map(|(trigger, jitter, deadline, catch_up, concurrency, succeeded, failed)| {
+    let retry = prop::sample::select(vec![
+        Value::Null,
+        json!({"limit": 1, "delay": "1s"}),
+        json!({"limit": 2}),
+        json!({"limit": 3, "delay": "30s", "maxDelay": "40s"}),
+    ]);
+    let failing = (retry, prop::sample::select(vec![Value::Null, json!(1), json!(3)]));
+    (trigger(), jitter(), deadline, catch_up(), concurrency, failing, 0..3, 0..3).prop_map(|(trigger, jitter, deadline, catch_up, concurrency, (retry, pause_after), succeeded, failed)| {
         let template = json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}});
         let trigger = trigger.as_object().into_iter().flatten().filter(|it| !it.1.is_null());
         json!({
             "trigger": trigger.map(|(key, value)| (key.clone(), value.clone())).collect::<serde_json::Map<_, _>>(),
             "startingDeadline": deadline, "jitter": jitter, "catchUp": catch_up, "concurrency": {"policy": concurrency},
+            "retry": retry, "pauseAfterFailures": pause_after,
             "successfulJobsHistoryLimit": succeeded, "failedJobsHistoryLimit": failed, "resultTTL": "1d", "jobTemplate": template,
         })
     })
@@ -84,12 +94,9 @@ fn spec() -> impl Strategy<Value = Value> {
 
 fn behavior() -> impl Strategy<Value = Behavior> {
     let seconds = |choices: &[u64]| prop::sample::select(choices.to_vec()).prop_map(Duration::from_seconds);
-    (seconds(&[1, 20, 70, 400]), 0..2, seconds(&[0, 0, 15, 150])).prop_map(|(takes, exit_code, stops_in)| Behavior {
-        takes,
-        exit_code,
-        stops_in,
-        ..Behavior::default()
-    })
+    let exit_codes = prop::collection::vec(0..2, 1..4);
+    (seconds(&[1, 20, 70, 400]), exit_codes, seconds(&[0, 0, 15, 150]))
+        .prop_map(|(takes, exit_codes, stops_in)| Behavior { takes, exit_codes, stops_in, ..Behavior::default() })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -99,6 +106,8 @@ fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::StartOperator),
         2 => (1..5_u32).prop_map(Act::CrashAfter),
         2 => any::<bool>().prop_map(Act::Pause),
+        2 => (-20..60_i64).prop_map(Act::PauseFor),
+        1 => Just(Act::NoMoreRetries),
         1 => trigger().prop_map(Act::EditTrigger),
         1 => Just(Act::EditOther),
         1 => jitter().prop_map(Act::EditJitter),
@@ -119,13 +128,21 @@ impl Act {
             Self::StartOperator if !world.is_up() => world.start_operator(),
             Self::StopOperator | Self::StartOperator => {}
             Self::CrashAfter(writes) => world.crash_after(*writes),
-            Self::Pause(paused) => world.edit(&json!({"paused": paused})),
+            Self::Pause(paused) => world.edit(&json!({"paused": paused, "pauseUntil": null})),
+            Self::PauseFor(seconds) => {
+                let until = world.cluster.now + SignedDuration::from_secs(*seconds);
+                world.edit(&json!({"paused": true, "pauseUntil": until}));
+            }
+            Self::NoMoreRetries => world.edit(&json!({"retry": null})),
             Self::EditTrigger(trigger) => world.edit(&json!({"trigger": trigger})),
             Self::EditJitter(jitter) => world.edit(&json!({"jitter": jitter})),
             Self::EditOther => world.edit(&json!({"resultLimit": 7})),
             Self::Creates(creates) => world.cluster.creates = *creates,
             Self::DeleteAJob => {
-                let at_work = world.cluster.jobs.values().find(|job| job.is_at_work()).and_then(crate::job::Job::slot);
+                // One whose start is not recorded yet would start again: nobody could know of it.
+                let recorded = world.cluster.schedule.status["active"].to_string();
+                let is_known = |job: &&crate::job::Job| job.is_at_work() && recorded.contains(&job.uid);
+                let at_work = world.cluster.jobs.values().find(is_known).and_then(crate::job::Job::slot);
                 at_work.into_iter().for_each(|slot| world.delete_job(slot));
             }
             Self::HoldJobWatch(hold) => world.hold_job_watch(*hold),
@@ -149,6 +166,7 @@ fn play(spec: Value, behavior: Behavior, history: &[(i64, Act)]) -> World {
     pass(&mut world, 0);
     let end = [Act::HoldJobWatch(false), Act::Creates(Creates::Accepted), Act::Pause(false), Act::StartOperator];
     end.iter().for_each(|act| act.take(&mut world));
+    world.edit(&json!({"pauseAfterFailures": null}));
     pass(&mut world, 310);
     world
 }
@@ -184,16 +202,22 @@ fn check_every_slot_is_told(world: &World) -> Result<(), TestCaseError> {
 
 fn check_starts(world: &World) -> Result<(), TestCaseError> {
     let mut seen = BTreeSet::new();
-    for (slot, at, name) in &world.cluster.created {
-        let slot = slot.expect("all Jobs are ours");
-        prop_assert!(seen.insert(slot), "{name} was created twice\n{}", world.log.join("\n"));
-        let era = world.ledger.eras.iter().rev().find(|era| era.since.timestamp() < *at);
+    let mut last_attempts = BTreeMap::new();
+    for job in &world.cluster.created {
+        let (slot, at, name) = (job.slot().expect("all Jobs are ours"), job.created, &job.name);
+        prop_assert!(seen.insert(name), "{name} was created twice\n{}", world.log.join("\n"));
+        let before = last_attempts.insert(slot, job.attempt()).unwrap_or(0);
+        prop_assert_eq!(job.attempt(), before + 1, "{} is out of turn\n{}", name, world.log.join("\n"));
+        if before > 0 {
+            continue;
+        }
+        let era = world.ledger.eras.iter().rev().find(|era| era.since.timestamp() < at);
         prop_assert!(
             era.is_none_or(|era| slot > era.since),
             "{name} is from before its epoch\n{}",
             world.log.join("\n")
         );
-        prop_assert!(slot.timestamp() <= *at, "{name} started too early\n{}", world.log.join("\n"));
+        prop_assert!(slot.timestamp() <= at, "{name} started too early\n{}", world.log.join("\n"));
         let since = world.cluster.schedule.spec["catchUp"]["since"].as_str().map(|it| it.parse().expect("a time"));
         prop_assert!(
             since.is_none_or(|since| slot.timestamp() >= since),
@@ -222,16 +246,7 @@ proptest! {
 
 #[test]
 fn status_stays_small_whatever_users_write() {
-    let begin: Timestamp = BEGIN.parse().expect("a time");
-    let spec = json!({
-        "trigger": {"interval": {"every": "10s"}}, "concurrency": {"policy": "Allow"},
-        "resultTTL": "1d", "resultLimit": 50, "failedResultLimit": 50,
-        "jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}},
-    });
-    let mut world = World::new(
-        Cluster::new(begin, spec, Behavior::default(), BTreeMap::new()),
-        Times::on("2026-06-01").expect("a date"),
-    );
+    let mut world = crowded(Value::Null);
     let nasty = "\"\\\n".repeat(1000);
     for (seconds, behavior) in [
         (600, Behavior { message: nasty.clone(), ..Behavior::default() }),
@@ -243,6 +258,29 @@ fn status_stays_small_whatever_users_write() {
     }
     assert_eq!(world.most_at_work, 100);
     assert!(world.complaints.is_empty(), "{:?}", world.complaints.first());
+}
+
+#[test]
+fn status_stays_small_with_a_hundred_runs_that_wait_to_be_tried_again() {
+    let mut world = crowded(json!({"limit": 1, "delay": "1h", "maxDelay": "1h"}));
+    let message = "\"\\\n".repeat(1000);
+    world.cluster.behavior =
+        Behavior { takes: Duration::from_seconds(1), message, exit_code: 1, ..Behavior::default() };
+    world.run_until(world.cluster.now + SignedDuration::from_secs(1200));
+    assert_eq!(world.cluster.schedule.status["activeRuns"], 100);
+    assert!(world.complaints.is_empty(), "{:?}", world.complaints.first());
+}
+
+/// A Schedule whose runs may all be active at once.
+fn crowded(retry: Value) -> World {
+    let begin: Timestamp = BEGIN.parse().expect("a time");
+    let spec = json!({
+        "trigger": {"interval": {"every": "10s"}}, "concurrency": {"policy": "Allow"}, "retry": retry,
+        "resultTTL": "1d", "resultLimit": 50, "failedResultLimit": 50,
+        "jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}},
+    });
+    let cluster = Cluster::new(begin, spec, Behavior::default(), BTreeMap::new());
+    World::new(cluster, Times::on("2026-06-01").expect("a date"))
 }
 
 /// Enough for every run of the suite; `PROPTEST_CASES` asks for more.

@@ -52,9 +52,11 @@ fn drop_gap(draft: &mut Draft<'_>, window: &Window<'_>, (after, through): (Slot,
         settle_range(draft, window, (after, through), outcome.clone(), dropped);
         return;
     }
-    let pause = window.before_pause.unwrap_or(through).clamp(after, through.max(after));
-    settle_range(draft, window, (after, pause), Outcome::SkippedLate, dropped);
-    settle_range(draft, window, (pause, through), Outcome::SkippedPaused, dropped);
+    let within = |slot: Slot| slot.clamp(after, through.max(after));
+    let (before, last) = window.pause.map_or((through, through), |(before, last)| (within(before), within(last)));
+    settle_range(draft, window, (after, before), Outcome::SkippedLate, dropped);
+    settle_range(draft, window, (before, last), Outcome::SkippedPaused, dropped);
+    settle_range(draft, window, (last, through), Outcome::SkippedLate, dropped);
 }
 
 fn settle_range(

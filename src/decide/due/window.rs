@@ -25,8 +25,8 @@ pub(super) struct Window<'a> {
     now: Timestamp,
     /// Slots in it that have a Job already, which status did not account for.
     pub started: Vec<Slot>,
-    /// Slots after this one fell into a pause that has ended.
-    pub before_pause: Option<Slot>,
+    /// Slots after the first of these and up to the second fell into a pause that has ended.
+    pub pause: Option<(Slot, Slot)>,
 }
 
 impl<'a> Window<'a> {
@@ -46,11 +46,12 @@ impl<'a> Window<'a> {
                 newest_started.map_or(due, |slot| slot.max(due))
             }
         };
-        let before_pause = match standing {
-            Standing::Resumed { since } => Some(planned.slots_through(since.plus_seconds(-1))),
+        let before = |end: Slot| planned.slots_through(end.plus_seconds(-1));
+        let pause = match standing {
+            Standing::Resumed { since, until } => Some((before(since), before(until))),
             Standing::Running | Standing::Paused => None,
         };
-        Some(Self { trigger: &accepted.trigger, planned, after, through, now: draft.now(), started, before_pause })
+        Some(Self { trigger: &accepted.trigger, planned, after, through, now: draft.now(), started, pause })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -88,7 +89,7 @@ impl<'a> Window<'a> {
     /// Late: undecided for longer than the distance to the following slot (at least 5 s, at most
     /// 60 s), or in a pause.
     fn is_late(&self, slot: Slot) -> bool {
-        if self.before_pause.is_some_and(|before| slot > before) {
+        if self.pause.is_some_and(|(before, last)| before < slot && slot <= last) {
             return true;
         }
         let distance = match self.trigger.next(slot) {
@@ -101,7 +102,10 @@ impl<'a> Window<'a> {
 
     /// Whether a slot after an instant fell into a pause.
     pub fn any_in_pause(&self, after: Slot) -> bool {
-        self.before_pause.is_some_and(|before| !self.newest(after.max(before), 1).is_empty())
+        self.pause.is_some_and(|(before, last)| {
+            let has_job = |slot| self.started.contains(&slot);
+            !self.trigger.latest(after.max(before), last.min(self.through), 1, has_job).is_empty()
+        })
     }
 
     /// How many slots of a range have no Job.

@@ -37,6 +37,7 @@ pub const FAMILIES: &[(&str, &str, &str)] = &[
     ("punctual_queue_depth", "gauge", "Schedules that are due for a reconcile and wait for it"),
     ("punctual_reconcile_duration_seconds", "histogram", "Duration of one reconcile of one Schedule"),
     ("punctual_reconciles_total", "counter", "Reconciles of single Schedules, by how they ended"),
+    ("punctual_retried_attempts_total", "counter", "Attempts that ended so and are followed by another of their run"),
     ("punctual_run_duration_seconds", "histogram", "Time from the start of a run to its end"),
     ("punctual_run_leases", "gauge", "Leases of active runs that this replica keeps"),
     ("punctual_runs_total", "counter", "Runs that ended, by outcome"),
@@ -85,6 +86,7 @@ pub(super) struct Families {
     pub reconciles: Family<Label, Counter>,
     pub request_duration: Histograms,
     pub requests: Family<Request, Counter>,
+    pub retried_attempts: Family<Label, Counter>,
     pub run_duration: Histogram,
     pub run_leases: Gauge,
     pub runs: Family<Label, Counter>,
@@ -116,6 +118,7 @@ impl Families {
                 Family::new_with_constructor(new_request_duration),
             ),
             requests: register(to, "punctual_api_requests_total", Family::default()),
+            retried_attempts: register(to, "punctual_retried_attempts_total", Family::default()),
             run_duration: register(to, "punctual_run_duration_seconds", histogram(RUN_SECONDS)),
             run_leases: register(to, "punctual_run_leases", Gauge::default()),
             runs: register(to, "punctual_runs_total", Family::default()),
@@ -134,6 +137,9 @@ impl Families {
         for outcome in Outcome::ALL {
             let family = if is_of_run(outcome) { &self.runs } else { &self.slots };
             family.get_or_create(&[("outcome", outcome.as_str())]).inc_by(0);
+        }
+        for outcome in ["Failed", "TimedOut"] {
+            self.retried_attempts.get_or_create(&[("outcome", outcome)]).inc_by(0);
         }
         for pass in Pass::ALL {
             self.reconciles.get_or_create(&[("result", pass.as_str())]).inc_by(0);

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{FAMILIES, Metrics, Pass, STATES, Standing};
 use crate::api::status::{ActiveRun, Origin, Outcome, RunState};
-use crate::decide::plan::{Adopted, Plan, Reason, RunEnd, Settled, Start};
+use crate::decide::plan::{Adopted, BackedOff, Plan, Reason, RunEnd, Settled, Start};
 use crate::report::happened::{Happened, StartEnd};
 use crate::time::Slot;
 
@@ -133,20 +133,32 @@ fn a_stored_plan_is_counted_by_what_came_of_it() {
         state: RunState::Running,
         start_time: Time(at(1_000)),
         next_attempt_time: None,
+        last_attempt: None,
+        reason: None,
         stop_reason: None,
         waiting: None,
     };
     let end = RunEnd { run, outcome: Outcome::TimedOut, reason: None, exit_code: None, message: None, at: at(91_000) };
+    let adopted = |is_of_known_run| Adopted {
+        origin: Origin::of_slot(slot(0)),
+        job_name: "adopted".into(),
+        late_create: false,
+        attempt: 1 + u32::from(is_of_known_run),
+        is_of_known_run,
+    };
     let plan = Plan {
         settled: vec![settled(Outcome::Coalesced, Some(41)), settled(Outcome::Superseded, None)],
-        adopted: vec![Adopted { origin: Origin::of_slot(slot(0)), job_name: "adopted".into(), late_create: false }],
+        adopted: vec![adopted(false), adopted(true)],
+        backed_off: vec![BackedOff { end: end.clone(), next: at(100_000) }],
         ended: vec![end],
         ..Plan::default()
     };
     let created = StartEnd::Created { job_uid: "uid".into(), created: at(60_000) };
     let refused = StartEnd::Refused { message: "no".into() };
     let blocked = StartEnd::Blocked { reason: "QuotaExceeded", message: "later".into() };
-    let starts = [created, refused, StartEnd::NameTaken, blocked].map(|end| (start(), end)).to_vec();
+    let second = (Start { attempt: 2, ..start() }, created.clone());
+    let mut starts = [created, refused, StartEnd::NameTaken, blocked].map(|end| (start(), end)).to_vec();
+    starts.push(second);
     let metrics = Metrics::new();
     metrics.record_report(&plan, &Happened { starts, ..Happened::default() }, at(60_500));
 
@@ -155,6 +167,7 @@ fn a_stored_plan_is_counted_by_what_came_of_it() {
     let counts = ["Coalesced", "Superseded", "Started", "FailedToCreate", "SkippedLate"].map(slots);
     assert_eq!(counts, [41.0, 1.0, 2.0, 2.0, 0.0]);
     assert_eq!(shown["punctual_runs_total{outcome=\"TimedOut\"}"], 1.0);
+    assert_eq!(shown["punctual_retried_attempts_total{outcome=\"TimedOut\"}"], 1.0);
     assert_eq!(shown["punctual_run_duration_seconds_sum"], 90.0);
     assert_eq!(shown["punctual_last_start_timestamp_seconds"], 60.5);
 }

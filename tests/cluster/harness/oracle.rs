@@ -51,14 +51,15 @@ impl Story {
 
     /// What holds in every story.
     pub fn check_what_is_always_true(&self) {
-        let mut slots = BTreeMap::new();
+        let mut attempts = BTreeMap::new();
         for job in self.jobs_seen() {
-            let run = (
+            let attempt = (
                 text(&job, "/metadata/labels/punctual.dev~1schedule-uid").to_owned(),
                 text(&job, "/metadata/annotations/punctual.dev~1slot-time").to_owned(),
+                text(&job, "/metadata/annotations/punctual.dev~1attempt").to_owned(),
             );
-            if let Some(other) = slots.insert(run, job.clone()) {
-                panic!("two Jobs for one slot: {} and {}", job["metadata"], other["metadata"]);
+            if let Some(other) = attempts.insert(attempt, job.clone()) {
+                panic!("two Jobs for one attempt of a slot: {} and {}", job["metadata"], other["metadata"]);
             }
         }
         for (name, log) in self.logs() {
