@@ -14,10 +14,13 @@ mod due;
 mod epoch;
 mod failures;
 mod first_sight;
+mod max_runs;
 mod overlap;
 mod pause;
 mod pending;
+mod queue;
 mod refused;
+mod replace;
 mod retention;
 mod retry;
 mod runs;
@@ -71,8 +74,16 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
 /// The rules for a Schedule whose trigger is the one its mark belongs to.
 fn go_on<'a>(draft: &mut Draft<'a>, accepted: &'a Accepted) {
     let standing = pause::follow(draft, accepted);
-    due::decide(draft, accepted, standing);
-    if standing != Standing::Paused {
+    let is_paused = standing == Standing::Paused;
+    max_runs::follow(draft, &accepted.spec);
+    if !is_paused {
+        pending::clear(draft, accepted);
+    }
+    if draft.plan.memory.max_runs_reached.is_none() {
+        due::decide(draft, accepted, standing);
+    }
+    if !is_paused {
+        max_runs::close(draft, &accepted.spec);
         pending::decide(draft, accepted);
     }
     draft.plan.try_template = draft.template_is_untried();
@@ -85,7 +96,7 @@ fn tidy_up(draft: &mut Draft<'_>) {
         let started = draft.plan.adopted.iter().filter_map(|it| it.origin.slot()).max();
         draft.plan.memory.mark = draft.plan.memory.mark.max(started);
     }
-    overlap::stop_recorded(draft);
+    replace::stop_recorded(draft);
     retry::start_due(draft);
     if let Some(spec) = draft.snapshot.readable_spec() {
         retention::decide(draft, spec);
@@ -109,6 +120,8 @@ impl<'a> Draft<'a> {
             pause_ended: status.pause_ended.clone(),
             last_resume: status.last_resume.clone(),
             consecutive_failures: status.consecutive_failures,
+            planned_runs: status.planned_runs,
+            max_runs_reached: status.max_runs_reached.clone(),
         });
         Self { snapshot, plan: Plan { memory: memory.unwrap_or_default(), ..Plan::default() } }
     }
@@ -128,7 +141,8 @@ impl<'a> Draft<'a> {
     }
 
     /// The plan; nothing but the questions, while there are any.
-    fn finish(self) -> Plan {
+    fn finish(mut self) -> Plan {
+        self.plan.memory.planned_runs = max_runs::planned(&self);
         if self.is_complete() { self.plan } else { Plan { look: self.plan.look, ..Plan::default() } }
     }
 
@@ -203,10 +217,11 @@ impl<'a> Draft<'a> {
         });
     }
 
-    /// Runs that are active, or will be when this plan is carried out. Retries are planned after all
-    /// that asks for it.
+    /// Runs that are active, or will be when this plan is carried out. A further attempt belongs to a
+    /// run that is active already.
     fn active_count(&self) -> usize {
-        self.plan.memory.active.iter().filter(|run| !self.is_over(run)).count() + self.plan.starts.len()
+        let starts = self.plan.starts.iter().filter(|it| it.attempt == 1).count();
+        self.plan.memory.active.iter().filter(|run| !self.is_over(run)).count() + starts
     }
 
     /// Whether a run has ended, and only its Pods have yet to be read. One that is to be tried again

@@ -75,6 +75,7 @@ pub fn report(snapshot: &Snapshot, plan: &Plan, happened: &Happened) -> Report {
         note_end(&mut status, snapshot, end);
         telling.push(notices::ended(end));
     }
+    outcomes::fold(&mut status);
     if let Some(verdict) = &happened.template
         && verdict.is_final()
     {
@@ -114,6 +115,8 @@ fn keep_memory(status: &mut ScheduleStatus, plan: &Plan) {
     status.pause_ended = memory.pause_ended;
     status.last_resume = memory.last_resume;
     status.consecutive_failures = memory.consecutive_failures;
+    status.planned_runs = memory.planned_runs;
+    status.max_runs_reached = memory.max_runs_reached;
 }
 
 /// Records slots that were decided without a start.
@@ -245,7 +248,8 @@ fn look_ahead(status: &mut ScheduleStatus, snapshot: &Snapshot) {
         let Some(until) = &pause.until else { return };
         from = from.max(Slot::floor(until.0).plus_seconds(-1));
     }
-    while status.next_slots.len() < NEXT_SLOTS
+    let left = accepted.spec.runs_left(status.planned_runs).try_into().unwrap_or(usize::MAX);
+    while status.next_slots.len() < NEXT_SLOTS.min(left)
         && let Search::Slot(slot) = accepted.trigger.next(from)
     {
         status.next_slots.push(Time(slot.timestamp()));

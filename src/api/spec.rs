@@ -270,6 +270,8 @@ pub const ALLOW_CAP: usize = 100;
 pub const CONCURRENCY_LIMIT: usize = 1;
 /// The default of `concurrency.queueLimit`.
 pub const QUEUE_LIMIT: usize = 100;
+/// Slots that wait at most, for whatever reason.
+pub const PENDING_CAP: usize = 100;
 /// The default of `retry.delay`.
 pub const RETRY_DELAY: Duration = Duration::from_seconds(10);
 /// The default of `retry.factor`.
@@ -320,6 +322,34 @@ impl ScheduleSpec {
     #[must_use]
     pub fn concurrency_policy(&self) -> ConcurrencyPolicy {
         self.concurrency.as_ref().and_then(|it| it.policy).unwrap_or_default()
+    }
+
+    /// How many runs may be active at once, defaults applied.
+    #[must_use]
+    pub fn concurrency_limit(&self) -> usize {
+        match self.concurrency_policy() {
+            ConcurrencyPolicy::Allow => ALLOW_CAP,
+            _ => self.concurrency.as_ref().and_then(|it| it.limit).map_or(CONCURRENCY_LIMIT, to_count),
+        }
+    }
+
+    /// How many slots may wait in the queue, its default applied.
+    #[must_use]
+    pub fn queue_limit(&self) -> usize {
+        self.concurrency.as_ref().and_then(|it| it.queue_limit).map_or(QUEUE_LIMIT, to_count)
+    }
+
+    /// Which slot a full queue gives up, its default applied.
+    #[must_use]
+    pub fn queue_full(&self) -> QueueFull {
+        self.concurrency.as_ref().and_then(|it| it.queue_full).unwrap_or_default()
+    }
+
+    /// How many runs may still be planned when so many were.
+    #[must_use]
+    pub fn runs_left(&self, planned: i64) -> u64 {
+        let left = self.max_runs.map(|limit| i64::from(limit).saturating_sub(planned));
+        left.map_or(u64::MAX, |left| u64::try_from(left).unwrap_or(0))
     }
 
     /// How long a result stays in status, if it enters at all.

@@ -81,6 +81,10 @@ pub struct ScheduleStatus {
     /// chosen to start.
     #[serde(skip_serializing_if = "is_zero")]
     pub planned_runs: i64,
+    /// Since when as many runs were planned as maxRuns allows: from then on the trigger has no slots,
+    /// until maxRuns is raised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_runs_reached: Option<Time>,
     /// What pauses the Schedule now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]

@@ -12,18 +12,20 @@ use self::window::Window;
 use super::pause::Standing;
 use super::plan::Reason;
 use super::snapshot::Accepted;
-use super::{Draft, missed_through, overlap};
-use crate::api::status::{Origin, Outcome, Resume};
+use super::{Draft, max_runs, missed_through, overlap};
+use crate::api::status::{Origin, Resume};
 use crate::time::Slot;
 
 /// Decides every slot from the mark to now, and moves the mark.
 pub(super) fn decide<'a>(draft: &mut Draft<'a>, accepted: &'a Accepted, standing: Standing) {
-    if standing != Standing::Paused {
-        drop_waiting_before_since(draft, accepted);
-    }
     let Some(window) = Window::new(draft, accepted, standing) else { return };
     if window.is_empty() {
         // Nothing was asked for: the mark need not move, and nothing need be written.
+        return;
+    }
+    if max_runs::left(draft, &accepted.spec) == 0 {
+        drop_range(draft, &window, (window.after, window.through), &Dropped::beyond_max_runs(), &[]);
+        draft.plan.memory.mark = Some(window.through);
         return;
     }
     let after = drop_what_cannot_start(draft, accepted, &window);
@@ -68,17 +70,6 @@ fn drop_through(
     let Some(through) = through.map(|it| it.min(window.through)).filter(|it| *it > after) else { return after };
     drop_range(draft, window, (after, through), dropped, &[]);
     through
-}
-
-/// What was to start, and waits, does not start either when it is before `catchUp.since`.
-fn drop_waiting_before_since(draft: &mut Draft<'_>, accepted: &Accepted) {
-    let Some(since) = accepted.since else { return };
-    for pending in draft.plan.memory.pending.clone() {
-        if pending.origin.slot().is_some_and(|slot| slot < since) {
-            draft.give_up(&pending);
-            draft.settle_one(&pending.origin, Outcome::SkippedLate, Reason::CatchUpSince, None);
-        }
-    }
 }
 
 /// Tells what the end of a pause found, when it found anything.

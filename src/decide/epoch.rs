@@ -82,6 +82,9 @@ fn supersede(draft: &mut Draft<'_>) {
 /// Not when its next slot was known to be still to come, or it had none left. Slots before
 /// `catchUp.since` are not announced.
 fn old_trigger_may_have_asked(draft: &Draft<'_>, now: Slot) -> bool {
+    if draft.plan.memory.max_runs_reached.is_some() {
+        return false;
+    }
     let Some(status) = &draft.snapshot.status else { return true };
     if !status.pauses.is_empty() {
         // What is shown as next comes after the pause.

@@ -1,19 +1,21 @@
-//! Overlap: a slot is due while earlier runs are active.
+//! Overlap: a slot is due while as many runs are active as may be at once.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::plan::{Reason, Stop, StopHow};
-use super::snapshot::{JobView, Presence};
-use super::{Draft, later, refused, wake};
-use crate::api::spec::{ALLOW_CAP, CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
-use crate::api::status::{ActiveRun, Origin, Outcome, Pending, RunState, Why};
+use super::plan::Reason;
+use super::{Draft, max_runs, queue, refused, replace};
+use crate::api::spec::{CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
+use crate::api::status::{Origin, Outcome, Pending, Why};
 
 /// A slot that is on time starts, waits, or is skipped.
 pub(super) fn meet(draft: &mut Draft<'_>, spec: &ScheduleSpec, origin: &Origin) {
+    if !max_runs::admits(draft, origin) {
+        return;
+    }
     if joins_the_line(draft, spec) {
-        if draft.plan.memory.pending.len() < spec.catch_up_limit() {
-            line_up(draft, origin);
+        if queue::in_the_line(draft) < spec.catch_up_limit() {
+            stand_in_line(draft, origin);
         } else {
             skip(draft, origin, Reason::CatchUpLimit);
         }
@@ -26,13 +28,19 @@ pub(super) fn meet(draft: &mut Draft<'_>, spec: &ScheduleSpec, origin: &Origin) 
     }
 }
 
-/// Under `All`, a slot that comes due while others wait their turn waits behind them.
-fn joins_the_line(draft: &Draft<'_>, spec: &ScheduleSpec) -> bool {
-    draft.plan.memory.pending.iter().any(|it| it.why == Why::CatchUp && is_in_line(spec, it))
+/// A late slot was chosen to start: it waits until that is recorded. Answers whether it does.
+pub(super) fn line_up(draft: &mut Draft<'_>, spec: &ScheduleSpec, origin: &Origin, chosen_by: CatchUpPolicy) -> bool {
+    let may = max_runs::admits(draft, origin) && queue::has_space(draft, spec, origin);
+    match chosen_by {
+        _ if !may => {}
+        CatchUpPolicy::All => stand_in_line(draft, origin),
+        _ => draft.wait(origin, Why::CatchUp),
+    }
+    may
 }
 
 /// A slot takes its place in the line of those that `All` chose.
-pub(super) fn line_up(draft: &mut Draft<'_>, origin: &Origin) {
+fn stand_in_line(draft: &mut Draft<'_>, origin: &Origin) {
     let (since, reason) = (Time(draft.now()), Some(Reason::CatchUpAll.to_string()));
     draft.put_in_line(Pending { origin: origin.clone(), why: Why::CatchUp, since, reason, message: None });
 }
@@ -47,7 +55,14 @@ pub(super) fn is_in_line(spec: &ScheduleSpec, pending: &Pending) -> bool {
     was_chosen_by_all && spec.concurrency_policy() != ConcurrencyPolicy::Allow
 }
 
-/// Starts a slot if the concurrency policy lets it.
+/// Under `All`, a slot that comes due while others wait their turn waits behind them. In a queue
+/// it does so anyway.
+fn joins_the_line(draft: &Draft<'_>, spec: &ScheduleSpec) -> bool {
+    spec.concurrency_policy() != ConcurrencyPolicy::Queue
+        && draft.plan.memory.pending.iter().any(|it| it.why == Why::CatchUp && is_in_line(spec, it))
+}
+
+/// Starts a slot if there is a place for it; otherwise the concurrency policy says what becomes of it.
 pub(super) fn start_or_yield(
     draft: &mut Draft<'_>,
     spec: &ScheduleSpec,
@@ -57,13 +72,32 @@ pub(super) fn start_or_yield(
     if spec.concurrency_policy() != ConcurrencyPolicy::Allow {
         refused::look_for_all(draft);
     }
+    if has_place(draft, spec, origin) {
+        draft.start(spec, origin, refused_since);
+        return;
+    }
     match spec.concurrency_policy() {
-        ConcurrencyPolicy::Allow if draft.active_count() < ALLOW_CAP => draft.start(spec, origin, refused_since),
         ConcurrencyPolicy::Allow => skip_if_certain(draft, origin, Reason::ConcurrencyCap),
-        _ if draft.active_count() == 0 => draft.start(spec, origin, refused_since),
         ConcurrencyPolicy::Forbid => skip_if_certain(draft, origin, Reason::ConcurrencyForbid),
-        ConcurrencyPolicy::Replace => replace(draft, origin),
-        ConcurrencyPolicy::Queue => draft.wait(origin, Why::Queued),
+        ConcurrencyPolicy::Replace => replace::oldest(draft, spec, origin),
+        ConcurrencyPolicy::Queue => queue::join(draft, spec, origin),
+    }
+}
+
+/// How many more runs may be active now.
+pub(super) fn places(draft: &Draft<'_>, spec: &ScheduleSpec) -> usize {
+    spec.concurrency_limit().saturating_sub(draft.active_count())
+}
+
+/// Whether a place is left for a slot. In a queue nobody overtakes; elsewhere those go first that wait
+/// for nothing but a place.
+fn has_place(draft: &Draft<'_>, spec: &ScheduleSpec, origin: &Origin) -> bool {
+    let asked_for = origin.asked_for(draft.now());
+    let mut ahead = draft.plan.memory.pending.iter().filter(|it| it.asked_for() < asked_for);
+    let places = places(draft, spec);
+    match spec.concurrency_policy() {
+        ConcurrencyPolicy::Queue => places > 0 && ahead.next().is_none(),
+        _ => ahead.filter(|it| matches!(it.why, Why::Queued | Why::Replacing)).count() < places,
     }
 }
 
@@ -80,70 +114,11 @@ fn skip(draft: &mut Draft<'_>, origin: &Origin, reason: Reason) {
 }
 
 /// Whether every active Job was read live. Starts of this very plan need no look.
-fn look_at_active(draft: &mut Draft<'_>) -> bool {
+pub(super) fn look_at_active(draft: &mut Draft<'_>) -> bool {
     let active = draft.plan.memory.active.iter().filter(|run| !draft.is_over(run));
     let names: Vec<String> = active.map(|run| run.job_name.clone()).collect();
     for name in &names {
         draft.look_at(name);
     }
     names.iter().all(|name| draft.has_looked_at(name))
-}
-
-/// The active runs are to stop, and the newest slot waits for it. Both are recorded first and
-/// acted on by the next decision.
-fn replace(draft: &mut Draft<'_>, origin: &Origin) {
-    if !look_at_active(draft) {
-        return;
-    }
-    let (replacing, others): (Vec<Pending>, Vec<Pending>) =
-        std::mem::take(&mut draft.plan.memory.pending).into_iter().partition(|it| it.why == Why::Replacing);
-    draft.plan.memory.pending = others;
-    // An older slot that comes to this point, from the line of late ones, does not displace a newer one.
-    let mut rivals: Vec<&Origin> = replacing.iter().map(|it| &it.origin).chain([origin]).collect();
-    rivals.sort_by_key(|it| it.asked_for(draft.now()));
-    let Some(newest) = rivals.pop() else { return };
-    for older in rivals {
-        draft.settle_one(older, Outcome::Coalesced, Reason::ConcurrencyReplace, newest.slot());
-    }
-    draft.wait(newest, Why::Replacing);
-    // A start planned in this very decision gives way to the newer slot.
-    for start in std::mem::take(&mut draft.plan.starts) {
-        draft.settle_one(&start.origin, Outcome::Coalesced, Reason::ConcurrencyReplace, newest.slot());
-    }
-    let (over, mut active): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut draft.plan.memory.active).into_iter().partition(|run| draft.is_over(run));
-    for run in active.iter_mut().filter(|run| run.state != RunState::Stopping) {
-        run.state = RunState::Stopping;
-        run.stop_reason = Some(format!("replaced by the {newest}"));
-    }
-    draft.plan.memory.active = over.into_iter().chain(active).collect();
-    draft.plan.memory.active.sort_by_key(ActiveRun::asked_for);
-}
-
-/// Stops the Jobs of runs that status, as it was read, says are to stop.
-///
-/// A Job older than the fence is deleted. A younger one keeps its name, which a late create
-/// request must still meet: it is suspended, and deleted when it is old enough.
-pub(super) fn stop_recorded(draft: &mut Draft<'_>) {
-    let recorded = draft.snapshot.status.as_ref().map(|it| it.active.as_slice()).unwrap_or_default();
-    let now = draft.now();
-    for run in recorded.iter().filter(|run| run.state == RunState::Stopping) {
-        let job = draft.snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
-        let Some(job) = job.filter(|job| job.presence == Presence::Here && !job.state.is_terminal()) else { continue };
-        let fence = later(job.created, draft.snapshot.fence_seconds);
-        if let Some(how) = how_to_stop(job, now >= fence) {
-            draft.plan.stops.push(Stop { job_name: job.name.clone(), job_uid: job.uid.clone(), how });
-        }
-        if now < fence {
-            wake::at(draft, fence);
-        }
-    }
-}
-
-fn how_to_stop(job: &JobView, is_past_fence: bool) -> Option<StopHow> {
-    match (is_past_fence, job.stopped) {
-        (true, _) => Some(StopHow::Delete),
-        (false, false) => Some(StopHow::Suspend),
-        (false, true) => None,
-    }
 }

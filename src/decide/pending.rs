@@ -1,4 +1,5 @@
-//! Slots that wait: chosen late ones, refused ones, and those that wait for a run to stop.
+//! Slots that wait: chosen late ones, refused ones, queued ones, and those that wait for a run to
+//! stop.
 //!
 //! Only what status, as it was read, says is waiting is acted on: a choice made by this very
 //! decision starts with the next one.
@@ -8,12 +9,27 @@ use jiff::Timestamp;
 use super::plan::Reason;
 use super::planned::PlannedStarts;
 use super::snapshot::Accepted;
-use super::{Draft, missed_through, overlap, wake};
+use super::{Draft, missed_through, overlap, replace, wake};
+use crate::api::spec::ConcurrencyPolicy;
 use crate::api::status::{Outcome, Pending, Why};
 use crate::time::Slot;
 
+/// Slots before `catchUp.since`, and those of the queue past their deadline, wait no longer. They go
+/// before others come due, to whom they would deny a place.
+pub(super) fn clear(draft: &mut Draft<'_>, accepted: &Accepted) {
+    for pending in draft.plan.memory.pending.clone() {
+        if accepted.since.is_some_and(|since| pending.origin.slot().is_some_and(|slot| slot < since)) {
+            draft.give_up(&pending);
+            draft.settle_one(&pending.origin, Outcome::SkippedLate, Reason::CatchUpSince, None);
+        } else if pending.why == Why::Queued && is_past_deadline(draft, accepted, &pending) {
+            miss(draft, &pending);
+        }
+    }
+}
+
 /// Starts, keeps or drops what waits, oldest slot first.
 pub(super) fn decide(draft: &mut Draft<'_>, accepted: &Accepted) {
+    let spec = &accepted.spec;
     let recorded = draft.snapshot.status.as_ref().map(|it| it.pending.clone()).unwrap_or_default();
     for pending in recorded {
         // It may have been adopted, or coalesced into a newer slot, by the rules before.
@@ -21,14 +37,20 @@ pub(super) fn decide(draft: &mut Draft<'_>, accepted: &Accepted) {
             continue;
         }
         if is_past_deadline(draft, accepted, &pending) {
-            draft.give_up(&pending);
-            draft.settle_one(&pending.origin, Outcome::MissedDeadline, Reason::StartingDeadline, None);
+            miss(draft, &pending);
         } else if may_start(draft, accepted, &pending) {
             draft.take_off(&pending);
             let refused_since = (pending.why == Why::Retrying).then_some(pending.since.0);
-            overlap::start_or_yield(draft, &accepted.spec, &pending.origin, refused_since);
+            overlap::start_or_yield(draft, spec, &pending.origin, refused_since);
+        } else if pending.why == Why::Replacing && spec.concurrency_policy() == ConcurrencyPolicy::Replace {
+            replace::make_room(draft, spec, &pending.origin);
         }
     }
+}
+
+fn miss(draft: &mut Draft<'_>, pending: &Pending) {
+    draft.give_up(pending);
+    draft.settle_one(&pending.origin, Outcome::MissedDeadline, Reason::StartingDeadline, None);
 }
 
 /// Whether a slot that waits has waited past its starting deadline.
@@ -40,14 +62,24 @@ fn is_past_deadline(draft: &Draft<'_>, accepted: &Accepted, pending: &Pending) -
 
 /// Whether it is a waiting slot's turn. What then becomes of it, the concurrency policy says.
 fn may_start(draft: &Draft<'_>, accepted: &Accepted, pending: &Pending) -> bool {
-    let is_free = draft.active_count() == 0;
-    let is_turn = !overlap::is_in_line(&accepted.spec, pending)
-        || (is_free && draft.plan.memory.pending.first() == Some(pending));
+    let spec = &accepted.spec;
+    let is_queue = spec.concurrency_policy() == ConcurrencyPolicy::Queue;
+    let is_line = overlap::is_in_line(spec, pending);
+    let has_place = overlap::places(draft, spec) > 0;
+    let is_first = draft.plan.memory.pending.first() == Some(pending);
+    let is_turn = !(is_queue || is_line) || (has_place && is_first);
+    // In a queue nobody starts behind a start that was refused before, until that has succeeded.
+    let may_follow = !is_queue || !tries_again(draft);
     match pending.why {
-        Why::Replacing | Why::Queued => is_free,
+        Why::Replacing | Why::Queued => has_place && may_follow && (is_first || !is_queue),
         Why::Retrying => is_turn && is_tried_again(draft, accepted, pending),
-        Why::CatchUp | Why::Other(_) => is_turn,
+        // Beside the line of `All` a late slot joins a queue like any other.
+        Why::CatchUp | Why::Other(_) => (is_turn && may_follow) || (is_queue && !is_line),
     }
+}
+
+fn tries_again(draft: &Draft<'_>) -> bool {
+    draft.plan.starts.iter().any(|it| it.refused_since.is_some())
 }
 
 fn is_tried_again(draft: &Draft<'_>, accepted: &Accepted, pending: &Pending) -> bool {

@@ -66,6 +66,10 @@ pub struct Memory {
     pub last_resume: Option<Resume>,
     /// Failed runs in a row.
     pub consecutive_failures: i64,
+    /// Slots chosen to start since the Schedule was created.
+    pub planned_runs: i64,
+    /// Since when there are as many as maxRuns allows.
+    pub max_runs_reached: Option<Time>,
 }
 
 /// What to read from the API server before deciding.
@@ -230,12 +234,18 @@ pub enum Reason {
     CatchUpSince,
     /// All chose it: it waits for its turn.
     CatchUpAll,
-    /// An earlier run is active, and concurrency.policy is Forbid.
+    /// As many runs are active as concurrency.limit admits, and concurrency.policy is Forbid.
     ConcurrencyForbid,
     /// As many runs are active as Allow admits.
     ConcurrencyCap,
     /// A newer slot replaces the active run in its stead.
     ConcurrencyReplace,
+    /// The queue was full when it came due.
+    QueueDropNewest,
+    /// It had waited longest when the queue was full and another came due.
+    QueueDropOldest,
+    /// As many runs were planned as maxRuns allows.
+    MaxRunsReached,
     /// The API server will not take this Job.
     JobRefused,
     /// Another object's Job has its name.
@@ -266,6 +276,9 @@ impl Reason {
         Self::ConcurrencyForbid,
         Self::ConcurrencyCap,
         Self::ConcurrencyReplace,
+        Self::QueueDropNewest,
+        Self::QueueDropOldest,
+        Self::MaxRunsReached,
         Self::JobRefused,
         Self::NameTaken,
         Self::HistoryLimit,

@@ -1,11 +1,12 @@
 //! Slots whose start is being refused for a reason that may pass: one group, of which the catch-up
-//! policy chooses when another slot comes due.
+//! policy chooses when another slot comes due. In a queue there is no such group: who comes later
+//! waits behind the one that is refused.
 
 use jiff::Timestamp;
 
 use super::plan::Reason;
-use super::{Draft, naming};
-use crate::api::spec::{CatchUpPolicy, ScheduleSpec};
+use super::{Draft, naming, queue};
+use crate::api::spec::{CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
 use crate::api::status::{Origin, Outcome, Pending, Why};
 use crate::time::Slot;
 
@@ -50,7 +51,7 @@ pub(super) fn join(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot) -> bo
             true
         }
         CatchUpPolicy::All => {
-            if refused.len() >= spec.catch_up_limit() {
+            if refused.len() >= spec.catch_up_limit() || !queue::is_below_cap(draft) {
                 draft.give_up(oldest);
                 draft.settle_one(&oldest.origin, Outcome::SkippedLate, Reason::CatchUpLimit, None);
             }
@@ -62,6 +63,10 @@ pub(super) fn join(draft: &mut Draft<'_>, spec: &ScheduleSpec, slot: Slot) -> bo
 
 /// All slots among them, oldest first.
 fn all(draft: &Draft<'_>) -> Vec<Pending> {
+    let policy = draft.snapshot.readable_spec().map(ScheduleSpec::concurrency_policy);
+    if policy == Some(ConcurrencyPolicy::Queue) {
+        return Vec::new();
+    }
     draft
         .plan
         .memory

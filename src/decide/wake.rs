@@ -30,7 +30,12 @@ pub(super) fn set(draft: &mut Draft<'_>) {
         && draft.plan.memory.pauses.is_empty()
     {
         let planned = PlannedStarts::new(accepted, &draft.snapshot.schedule);
-        match accepted.trigger.next(draft.mark().max(planned.slots_through(Slot::floor(draft.now())))) {
+        let next = if draft.plan.memory.max_runs_reached.is_some() {
+            Search::Never
+        } else {
+            accepted.trigger.next(draft.mark().max(planned.slots_through(Slot::floor(draft.now()))))
+        };
+        match next {
             Search::Slot(next) => instants.push(planned.of(next).timestamp()),
             // The search goes on from there, at the latest when that instant has come.
             Search::NoneUpTo(up_to) => {

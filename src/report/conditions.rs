@@ -54,7 +54,7 @@ pub(super) fn set(
         telling.push(notices::condition(true, refusal.reason, &refusal.message));
     }
     let complete = stalled.is_none() && is_complete(status, snapshot);
-    if complete && !writer.had(COMPLETE, "True", "Completed") {
+    if complete && !writer.had(COMPLETE, "True", why_complete(status)) {
         telling.push(notices::condition(status.last_schedule_time.is_none(), "Completed", completed(status)));
     }
     let mut conditions = vec![ready(&mut writer, stalled.as_ref(), snapshot, plan, status, complete)];
@@ -63,7 +63,7 @@ pub(super) fn set(
     }
     conditions.push(paused(&mut writer, status, snapshot));
     if complete {
-        conditions.push(writer.write(COMPLETE, "True", "Completed", completed(status)));
+        conditions.push(writer.write(COMPLETE, "True", why_complete(status), completed(status)));
     }
     conditions.push(last_run(&mut writer, status));
     conditions.extend(blocked(&mut writer, status, snapshot.now));
@@ -137,14 +137,21 @@ fn in_template(message: &str) -> String {
 fn is_complete(status: &ScheduleStatus, snapshot: &Snapshot) -> bool {
     let Ok(accepted) = &snapshot.spec else { return false };
     let from = status.decided_through.as_ref().map(|it| crate::time::Slot::floor(it.0));
-    let nothing_to_come = from.is_some_and(|from| accepted.trigger.next(from) == Search::Never);
+    let nothing_to_come =
+        status.max_runs_reached.is_some() || from.is_some_and(|from| accepted.trigger.next(from) == Search::Never);
     nothing_to_come && status.pending.is_empty() && status.active.is_empty()
+}
+
+fn why_complete(status: &ScheduleStatus) -> &'static str {
+    if status.max_runs_reached.is_some() { "MaxRunsReached" } else { "Completed" }
 }
 
 /// That a Schedule is complete does not mean that it ever ran.
 fn completed(status: &ScheduleStatus) -> &'static str {
     if status.last_schedule_time.is_none() {
         "no slot is left, and none of them started: status.outcomes says why"
+    } else if status.max_runs_reached.is_some() {
+        "as many runs were planned as spec.maxRuns allows, and every run has ended; raise it for more"
     } else {
         "no slot is left, and every run has ended"
     }

@@ -117,9 +117,14 @@ fn in_words(reason: Reason) -> &'static str {
         Reason::CatchUpMaxAge => "late, and older than catchUp.maxAge",
         Reason::CatchUpSince => "before catchUp.since, from which on slots start",
         Reason::CatchUpAll => "waits for its turn",
-        Reason::ConcurrencyForbid => "an earlier run was still active, and concurrency.policy is Forbid",
+        Reason::ConcurrencyForbid => {
+            "as many runs were active as concurrency.limit admits, and concurrency.policy is Forbid"
+        }
         Reason::ConcurrencyCap => "as many runs are active as are allowed at once",
         Reason::ConcurrencyReplace => "a newer one replaces the active run",
+        Reason::QueueDropNewest => "it would have had to wait, and the queue was full",
+        Reason::QueueDropOldest => "it had waited longest when another came due, and the queue was full",
+        Reason::MaxRunsReached => "as many runs were planned as spec.maxRuns allows",
         Reason::JobRefused => "the API server refuses its Job",
         Reason::NameTaken => "somebody else's Job has its name",
         Reason::HistoryLimit | Reason::RunStopped | Reason::LateCreate | Reason::RunSucceeded => {

@@ -42,7 +42,6 @@ pub(super) fn add(status: &mut ScheduleStatus, entry: Entry) {
         job_name: entry.job_name,
         into: entry.into.map(time),
     });
-    fold(status);
 }
 
 /// Shows a started slot as its run's outcome.
@@ -56,7 +55,6 @@ pub(super) fn end_run(status: &mut ScheduleStatus, slot: Slot, outcome: &Outcome
         last.outcome = outcome.clone();
         last.reason = reason.map(str::to_owned);
     }
-    fold(status);
 }
 
 /// Removes the entry of a single slot, which turned out otherwise. A slot within a range stays
@@ -71,12 +69,18 @@ pub(super) fn forget(status: &mut ScheduleStatus, slot: Slot) {
 }
 
 /// Puts the list in order, folds equal neighbours, and drops the oldest entries beyond the limit.
-fn fold(status: &mut ScheduleStatus) {
+/// Slots with one between them that still waits are no neighbours.
+pub(super) fn fold(status: &mut ScheduleStatus) {
     let mut entries = std::mem::take(&mut status.outcomes);
     entries.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+    let waiting: Vec<_> = status.pending.iter().filter_map(|it| it.origin.slot()).collect();
+    let are_neighbours = |a: &SlotOutcome, b: &SlotOutcome| {
+        let last = Slot::floor(a.last_slot_time.as_ref().unwrap_or(&a.slot_time).0);
+        !waiting.iter().any(|slot| last < *slot && *slot < Slot::floor(b.slot_time.0))
+    };
     for entry in entries {
         match status.outcomes.last_mut() {
-            Some(before) if is_equal(before, &entry) => extend(before, entry),
+            Some(before) if is_equal(before, &entry) && are_neighbours(before, &entry) => extend(before, entry),
             _ => status.outcomes.push(entry),
         }
     }
@@ -85,12 +89,15 @@ fn fold(status: &mut ScheduleStatus) {
     status.counts.outcomes_dropped += i64::try_from(surplus).unwrap_or(i64::MAX);
 }
 
-/// A slot whose run is active, or about which nobody can tell how many there were, stands alone.
+/// A slot whose run is active, and a range of which nobody can tell how many slots it has, stand alone.
 fn is_equal(a: &SlotOutcome, b: &SlotOutcome) -> bool {
+    let is_counted = |it: &SlotOutcome| it.last_slot_time.is_none() || it.count.is_some();
     a.outcome == b.outcome
         && a.reason == b.reason
         && a.into == b.into
-        && !matches!(a.outcome, Outcome::Started | Outcome::Superseded)
+        && a.outcome != Outcome::Started
+        && is_counted(a)
+        && is_counted(b)
 }
 
 fn extend(range: &mut SlotOutcome, entry: SlotOutcome) {
@@ -102,7 +109,7 @@ fn extend(range: &mut SlotOutcome, entry: SlotOutcome) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, add, end_run, forget};
+    use super::{Entry, add, end_run, fold, forget};
     use crate::api::status::{Outcome, ScheduleStatus};
     use crate::time::Slot;
 
@@ -133,11 +140,13 @@ mod tests {
             add(&mut status, entry(seconds, Outcome::Started));
         }
         end_run(&mut status, Slot::from_unix_seconds(120), &Outcome::Succeeded, None);
+        fold(&mut status);
         assert_eq!(
             shown(&status),
             [(60, 1, "Started".into()), (120, 1, "Succeeded".into()), (180, 1, "Started".into())]
         );
         end_run(&mut status, Slot::from_unix_seconds(60), &Outcome::Succeeded, None);
+        fold(&mut status);
         assert_eq!(shown(&status), [(60, 2, "Succeeded".into()), (180, 1, "Started".into())]);
         assert_eq!(status.counts.slots["Started"], 3);
     }
@@ -151,6 +160,7 @@ mod tests {
                 entry(seconds, if seconds % 2 == 0 { Outcome::SkippedLate } else { Outcome::SkippedPaused }),
             );
         }
+        fold(&mut status);
         assert_eq!(status.outcomes.len(), 20);
         assert_eq!(status.counts.outcomes_dropped, 5);
         assert_eq!(status.last_slot.as_ref().map(|it| it.slot_time.0.as_second()), Some(24));

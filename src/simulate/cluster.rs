@@ -15,6 +15,9 @@ pub const NAMESPACE: &str = "team";
 /// Its name.
 pub const NAME: &str = "nightly";
 
+/// How long the lists of status may be, as the definition says.
+const LIMITS: [(&str, usize); 4] = [("pending", 100), ("active", 100), ("outcomes", 20), ("results", 100)];
+
 /// What becomes of creates of Jobs. A Job without an image is invalid in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,6 +149,10 @@ impl Cluster {
 
     /// A status write of the operator.
     pub fn write_status(&mut self, status: Value) -> Result<(), Crashed> {
+        for (list, limit) in LIMITS {
+            let length = status[list].as_array().map_or(0, Vec::len);
+            assert!(length <= limit, "the API server refuses a status with {length} {list}");
+        }
         self.schedule.status = status;
         self.schedule.version = self.next_version();
         self.wrote()

@@ -37,6 +37,8 @@ pub struct Ledger {
     pub told: Vec<Told>,
     /// The versions of the trigger.
     pub eras: Vec<Era>,
+    /// While maxRuns was reached: after which slot, and up to which.
+    pub gaps: Vec<(Slot, Slot)>,
     /// The reasons of the Events, in their order.
     pub events: Vec<String>,
     /// Events, with their notes, not yet in the log.
@@ -58,6 +60,12 @@ impl Ledger {
                 StartEnd::NameTaken | StartEnd::Refused { .. } => self.tell_of(&start.origin, "FailedToCreate"),
                 StartEnd::Blocked { .. } => {}
             }
+        }
+        let before = snapshot.status.as_ref().filter(|it| it.max_runs_reached.is_some());
+        if let Some(mark) = before.and_then(|it| it.decided_through.as_ref()).map(|it| Slot::floor(it.0))
+            && let Some(new_mark) = plan.memory.mark.filter(|it| *it > mark)
+        {
+            self.gaps.push((mark, new_mark));
         }
         if let Some(epoch) = &plan.memory.epoch
             && self.eras.last().is_none_or(|era| era.hash != epoch.hash)

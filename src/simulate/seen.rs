@@ -27,6 +27,7 @@ pub fn seen(world: &World) -> Seen {
     jobs.sort_by_key(|job| (job.slot(), job.attempt()));
     seen.insert("jobs", jobs.iter().map(|job| format!("{} {}", which(times, job), job.word())).collect());
     seen.insert("events", world.ledger.events.clone());
+    seen.insert("mostAtWork", vec![world.most_at_work.to_string()]);
     seen.insert("wake", world.wake().map(|at| times.show(at)).into_iter().collect());
     seen
 }
@@ -73,6 +74,8 @@ fn of_status(seen: &mut Seen, times: &Times, status: &ScheduleStatus) {
         format!("{} {}{exit}{message} ended {}", show(&it.slot_time), it.outcome, show(&it.completion_time))
     });
     seen.insert("lastRun", last_run.collect());
+    seen.insert("queuedRuns", vec![status.queued_runs.to_string()]);
+    seen.insert("plannedRuns", vec![status.planned_runs.to_string()]);
     seen.insert("state", status.state.clone().into_iter().collect());
     seen.insert("mark", shown(&status.decided_through));
     seen.insert("next", shown(&status.next_slot_time));

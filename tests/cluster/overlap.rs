@@ -117,3 +117,45 @@ fn a_run_that_is_replaced_ends_before_the_next_begins() {
         assert_eq!(status["activeRuns"], 1);
     });
 }
+
+#[test]
+fn ten_slots_run_two_at_a_time_in_their_order_though_the_leader_is_killed() {
+    story(async |story| {
+        let leader = story.operator("a").await;
+        story.leader(&[&leader]).await;
+        let standby = story.operator("b").await;
+        story.until_watching(2).await;
+        let first = seconds_from_now(5);
+        let slots: Vec<Timestamp> =
+            (0..10).map(|offset| Timestamp::from_second(first.as_second() + offset).unwrap()).collect();
+        let spec = instants(&slots) + "concurrency: {policy: Queue, limit: 2}";
+        story.schedule("ten", &spec, "devcluster/duration: 6s").await;
+
+        // When the leader dies in the moment in which it starts the seventh, after all have come due,
+        story.until_job("ten", slots[6]).await;
+        leader.kill9().await;
+        story.leader(&[&standby]).await;
+
+        // then all of them run once, none of them before those that came due earlier,
+        let status = story
+            .until_status("ten", "all have run", |it| it["counts"]["runs"]["Succeeded"].as_i64() >= Some(10))
+            .await;
+        assert_eq!(status["counts"], json!({"slots": {"Started": 10}, "runs": {"Succeeded": 10}}));
+        let jobs = story.jobs_of("ten");
+        let spans: Vec<(i64, i64)> = jobs
+            .iter()
+            .map(|job| (second(job, "/metadata/creationTimestamp"), second(job, "/status/completionTime")))
+            .collect();
+        assert_eq!(
+            jobs.iter().map(job_slot).collect::<Vec<_>>(),
+            slots.iter().map(|it| it.as_second()).collect::<Vec<_>>()
+        );
+        assert!(spans.is_sorted_by_key(|(begin, _)| *begin), "in order: {spans:?}");
+        // and never more than two at once.
+        for (index, (begin, _)) in spans.iter().enumerate() {
+            let others = spans[..index].iter().filter(|(_, end)| end > begin).count();
+            assert!(others <= 1, "{others} others were active when {index} began: {spans:?}");
+        }
+        assert!(spans.windows(2).any(|it| it[1].0 < it[0].1), "two of them did overlap: {spans:?}");
+    });
+}

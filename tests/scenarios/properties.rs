@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use punctual::api::Duration;
 use punctual::api::ScheduleStatus;
+use punctual::api::spec::{ConcurrencyPolicy, ScheduleSpec};
 use punctual::time::Slot;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Creates};
-use crate::job::Behavior;
+use crate::job::{Behavior, Job};
 use crate::times::Times;
 use crate::world::World;
 
@@ -30,6 +31,8 @@ enum Act {
     EditOther,
     EditJitter(Value),
     NoMoreRetries,
+    EditConcurrency(Value),
+    EditMaxRuns(Value),
     Creates(Creates),
     DeleteAJob,
     HoldJobWatch(bool),
@@ -70,9 +73,24 @@ fn catch_up() -> impl Strategy<Value = Value> {
     })
 }
 
+fn concurrency() -> impl Strategy<Value = Value> {
+    let limit = prop::sample::select(vec![Value::Null, json!(2), json!(3)]);
+    let queue_limit = prop::sample::select(vec![Value::Null, json!(1), json!(4)]);
+    let queue_full = prop::sample::select(vec![Value::Null, json!("DropOldest")]);
+    let policy = prop::sample::select(vec!["Allow", "Forbid", "Replace", "Queue", "Queue"]);
+    (policy, limit, queue_limit, queue_full).prop_map(|(policy, limit, queue_limit, queue_full)| match policy {
+        "Allow" => json!({"policy": policy, "limit": null, "queueLimit": null, "queueFull": null}),
+        "Queue" => json!({"policy": policy, "limit": limit, "queueLimit": queue_limit, "queueFull": queue_full}),
+        _ => json!({"policy": policy, "limit": limit, "queueLimit": null, "queueFull": null}),
+    })
+}
+
+fn max_runs() -> impl Strategy<Value = Value> {
+    prop_oneof![2 => Just(Value::Null), 1 => (1..9).prop_map(|it| json!(it))]
+}
+
 fn spec() -> impl Strategy<Value = Value> {
     let deadline = prop::sample::select(vec![Value::Null, json!("3s"), json!("90s"), json!("5m")]);
-    let concurrency = prop::sample::select(vec!["Allow", "Forbid", "Replace"]);
     let retry = prop::sample::select(vec![
         Value::Null,
         json!({"limit": 1, "delay": "1s"}),
@@ -80,12 +98,12 @@ fn spec() -> impl Strategy<Value = Value> {
         json!({"limit": 3, "delay": "30s", "maxDelay": "40s"}),
     ]);
     let failing = (retry, prop::sample::select(vec![Value::Null, json!(1), json!(3)]));
-    (trigger(), jitter(), deadline, catch_up(), concurrency, failing, 0..3, 0..3).prop_map(|(trigger, jitter, deadline, catch_up, concurrency, (retry, pause_after), succeeded, failed)| {
+    (trigger(), jitter(), deadline, catch_up(), concurrency(), max_runs(), failing, 0..3, 0..3).prop_map(|(trigger, jitter, deadline, catch_up, concurrency, max_runs, (retry, pause_after), succeeded, failed)| {
         let template = json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}});
         let trigger = trigger.as_object().into_iter().flatten().filter(|it| !it.1.is_null());
         json!({
             "trigger": trigger.map(|(key, value)| (key.clone(), value.clone())).collect::<serde_json::Map<_, _>>(),
-            "startingDeadline": deadline, "jitter": jitter, "catchUp": catch_up, "concurrency": {"policy": concurrency},
+            "startingDeadline": deadline, "jitter": jitter, "catchUp": catch_up, "concurrency": concurrency, "maxRuns": max_runs,
             "retry": retry, "pauseAfterFailures": pause_after,
             "successfulJobsHistoryLimit": succeeded, "failedJobsHistoryLimit": failed, "resultTTL": "1d", "jobTemplate": template,
         })
@@ -111,6 +129,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => trigger().prop_map(Act::EditTrigger),
         1 => Just(Act::EditOther),
         1 => jitter().prop_map(Act::EditJitter),
+        1 => concurrency().prop_map(Act::EditConcurrency),
+        1 => max_runs().prop_map(Act::EditMaxRuns),
         2 => prop::sample::select(creates.to_vec()).prop_map(Act::Creates),
         1 => Just(Act::DeleteAJob),
         1 => any::<bool>().prop_map(Act::HoldJobWatch),
@@ -137,6 +157,8 @@ impl Act {
             Self::EditTrigger(trigger) => world.edit(&json!({"trigger": trigger})),
             Self::EditJitter(jitter) => world.edit(&json!({"jitter": jitter})),
             Self::EditOther => world.edit(&json!({"resultLimit": 7})),
+            Self::EditConcurrency(concurrency) => world.edit(&json!({"concurrency": concurrency})),
+            Self::EditMaxRuns(max_runs) => world.edit(&json!({"maxRuns": max_runs})),
             Self::Creates(creates) => world.cluster.creates = *creates,
             Self::DeleteAJob => {
                 // One whose start is not recorded yet would start again: nobody could know of it.
@@ -172,7 +194,8 @@ fn play(spec: Value, behavior: Behavior, history: &[(i64, Act)]) -> World {
 }
 
 /// Every slot from the first mark to the last was told of exactly once, or still waits. Of an old
-/// trigger's last slots nobody can tell how many there were: the range that says so is enough.
+/// trigger's last slots nobody can tell how many there were: the range that says so is enough. While
+/// maxRuns is reached there are no slots.
 fn check_every_slot_is_told(world: &World) -> Result<(), TestCaseError> {
     let status: ScheduleStatus = serde_json::from_value(world.cluster.schedule.status.clone()).expect("a status");
     let mark = Slot::floor(status.decided_through.expect("a mark").0);
@@ -181,14 +204,15 @@ fn check_every_slot_is_told(world: &World) -> Result<(), TestCaseError> {
     for (index, era) in eras.iter().enumerate() {
         let Some(trigger) = &era.trigger else { continue };
         let through = eras.get(index + 1).map_or(mark, |next| next.since);
-        for slot in trigger.between(era.since, through, 100_000) {
+        let is_gone = |slot: &Slot| world.ledger.gaps.iter().any(|(after, to)| after < slot && slot <= to);
+        for slot in trigger.between(era.since, through, 100_000).into_iter().filter(|slot| !is_gone(slot)) {
             let told: Vec<_> = world.ledger.told.iter().filter(|it| it.first <= slot && slot <= it.last).collect();
             let exactly = told.iter().filter(|it| it.count.is_some()).count() + usize::from(waiting.contains(&slot));
             let is_told = exactly == 1 || (exactly == 0 && !told.is_empty());
             let words: Vec<&str> = told.iter().map(|it| it.what.as_str()).collect();
             prop_assert!(is_told, "{}: {words:?}\n{}", slot.timestamp(), world.log.join("\n"));
         }
-        if index + 1 == eras.len() {
+        if index + 1 == eras.len() && status.max_runs_reached.is_none() {
             let next = world.planned_start_after(mark);
             prop_assert!(
                 next.is_none_or(|next| next > Slot::floor(world.cluster.now)),
@@ -233,15 +257,50 @@ proptest! {
 
     #[test]
     fn every_history_keeps_the_promises(spec in spec(), behavior in behavior(), history in history()) {
-        let policy = spec["concurrency"]["policy"].clone();
+        let specs = specs_of(&spec, &history);
         let world = play(spec, behavior, &history);
         prop_assert!(world.complaints.is_empty(), "{}\n{}", world.log.join("\n"), world.complaints.join("\n"));
         check_starts(&world)?;
         check_every_slot_is_told(&world)?;
-        if policy != "Allow" {
-            prop_assert!(world.most_at_work <= 1, "{} at once\n{}", world.most_at_work, world.log.join("\n"));
-        }
+        check_limits(&world, &specs)?;
     }
+}
+
+/// The spec in all its versions, each with the fields that limit runs.
+fn specs_of(spec: &Value, history: &[(i64, Act)]) -> Vec<ScheduleSpec> {
+    let mut spec = spec.clone();
+    let mut all = vec![spec.clone()];
+    for (_, act) in history {
+        match act {
+            Act::EditConcurrency(concurrency) => spec["concurrency"] = concurrency.clone(),
+            Act::EditMaxRuns(max_runs) => spec["maxRuns"] = max_runs.clone(),
+            _ => continue,
+        }
+        all.push(spec.clone());
+    }
+    all.into_iter().map(|spec| serde_json::from_value(spec).expect("a spec")).collect()
+}
+
+/// Never more runs were at work at once, nor planned, than some version of the spec allows; and a
+/// queue was never overtaken.
+fn check_limits(world: &World, specs: &[ScheduleSpec]) -> Result<(), TestCaseError> {
+    let log = || world.log.join("\n");
+    let at_once = specs.iter().map(ScheduleSpec::concurrency_limit).max().unwrap_or_default();
+    prop_assert!(world.most_at_work <= at_once, "{} at once, not {at_once}\n{}", world.most_at_work, log());
+    if let Some(most) = specs.iter().map(|spec| spec.max_runs).collect::<Option<Vec<i32>>>() {
+        let most = most.into_iter().max().and_then(|it| usize::try_from(it).ok()).unwrap_or_default();
+        let count = first_attempts(world).len();
+        prop_assert!(count <= most, "{count} runs, not {most}\n{}", log());
+    }
+    if specs.iter().all(|spec| spec.concurrency_policy() == ConcurrencyPolicy::Queue) {
+        prop_assert!(first_attempts(world).is_sorted(), "overtaken\n{}", log());
+    }
+    Ok(())
+}
+
+/// The slots of the runs that started, in the order in which they did.
+fn first_attempts(world: &World) -> Vec<Option<Slot>> {
+    world.cluster.created.iter().filter(|job| job.attempt() == 1).map(Job::slot).collect()
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use super::dropped::{Dropped, drop_range};
 use super::window::Window;
 use crate::api::spec::{CatchUpPolicy, ScheduleSpec};
-use crate::api::status::{Origin, Why};
+use crate::api::status::Origin;
 use crate::decide::plan::Reason;
-use crate::decide::{Draft, overlap, refused};
+use crate::decide::{Draft, overlap, queue, refused};
 use crate::time::Slot;
 
 /// It is recorded before it is acted on: the chosen become pending, and start with the next
@@ -18,12 +18,8 @@ pub(super) fn choose(draft: &mut Draft<'_>, spec: &ScheduleSpec, window: &Window
         CatchUpPolicy::All => all(draft, spec, window, after),
         CatchUpPolicy::None => none(draft, window, after),
     };
-    let count = chosen.len() as u64;
-    for slot in chosen {
-        let origin = Origin::of_slot(slot);
-        if policy == CatchUpPolicy::All { overlap::line_up(draft, &origin) } else { draft.wait(&origin, Why::CatchUp) }
-    }
-    count
+    let line_up = |slot: &Slot| overlap::line_up(draft, spec, &Origin::of_slot(*slot), policy);
+    chosen.iter().copied().filter(line_up).count() as u64
 }
 
 /// The newest starts. Slots older than one that has a Job already went into that one.
@@ -59,7 +55,7 @@ fn earliest(draft: &mut Draft<'_>, window: &Window<'_>, after: Slot) -> Vec<Slot
 
 /// The newest start in their order, as many as the line has room for.
 fn all(draft: &mut Draft<'_>, spec: &ScheduleSpec, window: &Window<'_>, after: Slot) -> Vec<Slot> {
-    let room = spec.catch_up_limit().saturating_sub(draft.plan.memory.pending.len());
+    let room = spec.catch_up_limit().saturating_sub(queue::in_the_line(draft));
     let chosen = window.newest(after, room);
     let until = chosen.first().map_or(window.through, |slot| slot.plus_seconds(-1));
     drop_range(draft, window, (after, until), &Dropped::skipped(Reason::CatchUpLimit), &[]);

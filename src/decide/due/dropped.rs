@@ -18,6 +18,10 @@ impl Dropped {
         Self { reason: Reason::StartingDeadline, fixed: Some(Outcome::MissedDeadline), into: None }
     }
 
+    pub fn beyond_max_runs() -> Self {
+        Self { reason: Reason::MaxRunsReached, fixed: Some(Outcome::Superseded), into: None }
+    }
+
     pub fn coalesced(reason: Reason, into: Slot) -> Self {
         Self { reason, fixed: Some(Outcome::Coalesced), into: Some(into) }
     }
