@@ -22,10 +22,8 @@ test: ## Run the whole suite
 build: ## Build the operator and the kubectl plugin for release
 	cargo build --locked --release
 
-crd: ## Write the custom resource definition anew, and the chart's copy
-	cargo run --locked --quiet --bin punctual -- crd > crds/schedules.yaml.new
-	mv crds/schedules.yaml.new crds/schedules.yaml
-	cp crds/schedules.yaml charts/punctual/files/schedules.yaml
+crd: ## Write the custom resource definitions anew, and what else is generated
+	UPDATE=1 cargo test --locked --quiet --test repository
 
 fmt: ## Format all code
 	cargo fmt

@@ -1,18 +1,22 @@
-//! The resource users write and read: group `punctual.dev`, version `v1alpha1`, kind `Schedule`.
+//! The resources users write and read: group `punctual.dev`, version `v1alpha1`, kinds `Schedule`
+//! and `ScheduleRun`.
 //!
-//! Pure. [`spec`] is what a user asks for, [`status`] what we tell, [`crd`] the definition
-//! installed in a cluster, [`observed`] the lenient form in which objects are watched.
+//! Pure. [`spec`] is what a user asks for, [`status`] what we tell, [`schedule_run`] both of a run
+//! that is asked for by hand, [`crd`] the definitions installed in a cluster, [`observed`] the
+//! lenient form in which objects are watched.
 
 pub mod crd;
 pub mod duration;
 pub mod observed;
+pub mod schedule_run;
 pub mod spec;
 pub mod status;
 
 mod words;
 
 pub use duration::Duration;
-pub use observed::ObservedSchedule;
+pub use observed::{ObservedSchedule, ObservedScheduleRun};
+pub use schedule_run::{ScheduleRun, ScheduleRunSpec, ScheduleRunStatus};
 pub use spec::{Schedule, ScheduleSpec};
 pub use status::ScheduleStatus;
 

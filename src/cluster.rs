@@ -1,4 +1,4 @@
-//! Every request the operator sends about Schedules and Jobs: with a time-out, without automatic
+//! Every request the operator sends about Schedules, ScheduleRuns and Jobs: with a time-out, without automatic
 //! retries, in order of urgency, and the mutating ones only while this replica leads.
 
 pub mod fault;
@@ -16,7 +16,7 @@ use kube::core::ObjectList;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::{FIELD_MANAGER, GROUP, ObservedSchedule, VERSION};
+use crate::api::{FIELD_MANAGER, GROUP, ObservedSchedule, ObservedScheduleRun, ScheduleRunStatus, VERSION};
 use crate::clock::Clock;
 use crate::decide::job::{ANNOTATION_STOPPED, ANNOTATION_TERM};
 use crate::leadership::LeaderHandle;
@@ -191,18 +191,46 @@ impl Cluster {
         resource_version: &str,
         status: &Value,
     ) -> Result<ObservedSchedule, Fault> {
-        // The version in the patch makes the API server refuse it when the object has changed since.
-        let patch = json!([
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version},
-            {"op": "add", "path": "/status", "value": status},
-        ]);
-        let uri = format!("{}/status?fieldManager={FIELD_MANAGER}", schedule(key));
-        let call = Call::new(Urgency::Record, Method::PATCH, "schedules/status", uri);
-        let body = serde_json::to_vec(&patch).unwrap_or_default();
-        let written: ObservedSchedule =
-            self.mutate(Call { content_type: "application/json-patch+json", body, ..call }).await?;
+        let call = Call::replacing_status("schedules/status", &schedule(key), resource_version, status);
+        let written: ObservedSchedule = self.mutate(call).await?;
         self.note_pruning(key, status, &written);
         Ok(written)
+    }
+
+    /// Reads a ScheduleRun from the API server; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub async fn schedule_run(&self, key: &Key) -> Result<Option<ObservedScheduleRun>, Fault> {
+        found(self.send(Call::new(Urgency::Record, Method::GET, "scheduleruns", schedule_run(key))).await)
+    }
+
+    /// Replaces the status of a ScheduleRun, if it still is the version that was decided on.
+    ///
+    /// # Errors
+    /// When it was not written, or nobody knows.
+    pub async fn write_run_status(
+        &self,
+        key: &Key,
+        resource_version: &str,
+        status: &ScheduleRunStatus,
+    ) -> Result<ObservedScheduleRun, Fault> {
+        let status = serde_json::to_value(status).unwrap_or_default();
+        let uri = schedule_run(key);
+        self.mutate(Call::replacing_status("scheduleruns/status", &uri, resource_version, &status)).await
+    }
+
+    /// Deletes a ScheduleRun.
+    ///
+    /// # Errors
+    /// When it was not deleted, or nobody knows. That it is gone already is no error.
+    pub async fn delete_run(&self, key: &Key, uid: &str) -> Result<(), Fault> {
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
+        let call = Call::new(Urgency::Background, Method::DELETE, "scheduleruns", schedule_run(key));
+        match self.mutate::<Value>(call.with_json(&options)).await {
+            Ok(_) | Err(Fault::NotFound(_)) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// A CRD older than this version drops fields it does not know. Without them we would forget
@@ -299,6 +327,18 @@ impl Call {
         Self { urgency, method, resource, uri, content_type: "application/json", body: Vec::new(), timeout: TIMEOUT }
     }
 
+    /// The version in the patch makes the API server refuse it when the object has changed since.
+    fn replacing_status(resource: &'static str, object: &str, version: &str, status: &Value) -> Self {
+        let patch = json!([
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]);
+        let uri = format!("{object}/status?fieldManager={FIELD_MANAGER}");
+        let body = serde_json::to_vec(&patch).unwrap_or_default();
+        let call = Self::new(Urgency::Record, Method::PATCH, resource, uri);
+        Self { content_type: "application/json-patch+json", body, ..call }
+    }
+
     fn with_json(self, body: &Value) -> Self {
         Self { body: body.to_string().into_bytes(), ..self }
     }
@@ -334,6 +374,10 @@ fn jobs(namespace: &str) -> String {
 
 fn schedule(key: &Key) -> String {
     format!("/apis/{GROUP}/{VERSION}/namespaces/{}/schedules/{}", key.namespace, key.name)
+}
+
+fn schedule_run(key: &Key) -> String {
+    format!("/apis/{GROUP}/{VERSION}/namespaces/{}/scheduleruns/{}", key.namespace, key.name)
 }
 
 /// Continue tokens are opaque: every byte that could mean something in a query is written as its

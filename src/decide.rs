@@ -14,6 +14,7 @@ mod due;
 mod epoch;
 mod failures;
 mod first_sight;
+mod manual;
 mod max_runs;
 mod overlap;
 mod pause;
@@ -42,9 +43,10 @@ pub use runs::{active_run, next_attempt};
 pub use snapshot::Snapshot;
 pub use wake::{WAITING_SECONDS, retry_at};
 
+use job::Cause;
 use pause::Standing;
-use plan::{Look, Memory, Milestone, Settled, Start};
-use snapshot::Accepted;
+use plan::{Dismissed, Look, Memory, Milestone, Settled, Start};
+use snapshot::{Accepted, ScheduleRunView};
 
 /// What to do about one Schedule now.
 #[must_use]
@@ -58,12 +60,14 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         return draft.plan;
     }
     runs::follow(&mut draft);
+    manual::tell_first(&mut draft);
     if draft.is_complete() {
         failures::count(&mut draft);
         if epoch::follow(&mut draft) == epoch::Trigger::Unchanged {
             if let Ok(accepted) = &snapshot.spec {
                 go_on(&mut draft, accepted);
             }
+            start_what_waits(&mut draft);
             tidy_up(&mut draft);
         }
         wake::set(&mut draft);
@@ -74,19 +78,27 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
 /// The rules for a Schedule whose trigger is the one its mark belongs to.
 fn go_on<'a>(draft: &mut Draft<'a>, accepted: &'a Accepted) {
     let standing = pause::follow(draft, accepted);
-    let is_paused = standing == Standing::Paused;
+    draft.slots_start = standing != Standing::Paused;
     max_runs::follow(draft, &accepted.spec);
-    if !is_paused {
+    if draft.slots_start {
         pending::clear(draft, accepted);
     }
     if draft.plan.memory.max_runs_reached.is_none() {
         due::decide(draft, accepted, standing);
     }
-    if !is_paused {
+    if draft.slots_start {
         max_runs::close(draft, &accepted.spec);
-        pending::decide(draft, accepted);
     }
     draft.plan.try_template = draft.template_is_untried();
+}
+
+/// What was recorded as waiting, and then what is asked for by hand. While paused, and while the
+/// trigger cannot be worked on, no slot starts; what is asked for by hand does.
+fn start_what_waits(draft: &mut Draft<'_>) {
+    let Some(spec) = draft.snapshot.readable_spec() else { return };
+    manual::leave_the_line(draft);
+    pending::decide(draft, spec);
+    manual::decide(draft, spec);
 }
 
 /// The rules that go on whether or not the trigger can be worked on.
@@ -101,11 +113,14 @@ fn tidy_up(draft: &mut Draft<'_>) {
     if let Some(spec) = draft.snapshot.readable_spec() {
         retention::decide(draft, spec);
     }
+    manual::expire(draft);
 }
 
 /// A plan in the making.
 struct Draft<'a> {
     snapshot: &'a Snapshot,
+    /// Whether slots start now: not while paused, nor while the trigger cannot be worked on.
+    slots_start: bool,
     plan: Plan,
 }
 
@@ -123,7 +138,7 @@ impl<'a> Draft<'a> {
             planned_runs: status.planned_runs,
             max_runs_reached: status.max_runs_reached.clone(),
         });
-        Self { snapshot, plan: Plan { memory: memory.unwrap_or_default(), ..Plan::default() } }
+        Self { snapshot, slots_start: false, plan: Plan { memory: memory.unwrap_or_default(), ..Plan::default() } }
     }
 
     fn now(&self) -> Timestamp {
@@ -162,10 +177,46 @@ impl<'a> Draft<'a> {
         self.plan.settled.push(settled);
     }
 
-    /// Settles a single slot.
+    /// Settles a single slot, or a ScheduleRun.
     fn settle_one(&mut self, origin: &Origin, outcome: Outcome, reason: Reason, into: Option<Slot>) {
-        let Some(slot) = origin.slot() else { return };
-        self.settle(Settled { first: slot, last: slot, count: Some(1), outcome, reason, into });
+        match origin {
+            Origin::Slot(time) => {
+                let slot = slot_of(time);
+                self.settle(Settled { first: slot, last: slot, count: Some(1), outcome, reason, into });
+            }
+            Origin::ScheduleRun(name) => self.plan.dismissed.push(Dismissed { name: name.clone(), outcome, reason }),
+        }
+    }
+
+    /// The ScheduleRun of a name.
+    fn schedule_run(&self, name: &str) -> Option<&'a ScheduleRunView> {
+        self.snapshot.schedule_runs.iter().find(|it| it.name == name)
+    }
+
+    /// The ScheduleRun that a Job is for. Its name alone would not tell: another one may have had it
+    /// before.
+    fn schedule_run_of(&self, job_name: &str) -> Option<&'a ScheduleRunView> {
+        let (run, _) = naming::split(job_name);
+        self.snapshot.schedule_runs.iter().find(|it| it.job_name(&self.snapshot.schedule) == run)
+    }
+
+    /// What a Job for this is made of; `None` when its ScheduleRun is gone.
+    fn cause(&self, origin: &Origin) -> Option<Cause<'a>> {
+        match origin {
+            Origin::Slot(time) => Some(Cause::Slot(slot_of(time))),
+            Origin::ScheduleRun(name) => self.schedule_run(name).map(Cause::ScheduleRun),
+        }
+    }
+
+    /// When a slot, or a ScheduleRun, was asked for.
+    fn asked_for(&self, origin: &Origin) -> Timestamp {
+        let created = || self.cause(origin).map(|it| it.asked_for().timestamp());
+        origin.slot().map(Slot::timestamp).or_else(created).unwrap_or(self.now())
+    }
+
+    /// Whether one that waits is held up neither by a pause nor by a trigger that cannot be worked on.
+    fn may_start_now(&self, pending: &Pending) -> bool {
+        self.slots_start || pending.origin.slot().is_none()
     }
 
     /// One waits from now on.
@@ -188,9 +239,8 @@ impl<'a> Draft<'a> {
     /// Takes a slot off those that wait, for good. A create that was not answered may have been
     /// carried out: before its slot is decided otherwise, the Job is looked for.
     fn give_up(&mut self, pending: &Pending) {
-        if let (Why::Retrying, Some(slot)) = (&pending.why, pending.origin.slot()) {
-            let schedule = &self.snapshot.schedule;
-            self.look_at(&naming::job_name(&schedule.name, &schedule.uid, slot));
+        if let (Why::Retrying, Some(cause)) = (&pending.why, self.cause(&pending.origin)) {
+            self.look_at(&cause.job_name(&self.snapshot.schedule));
         }
         self.take_off(pending);
     }
@@ -206,13 +256,13 @@ impl<'a> Draft<'a> {
 
     /// Plans the start of one attempt of a run.
     fn start_attempt(&mut self, spec: &ScheduleSpec, origin: &Origin, attempt: u32, refused_since: Option<Timestamp>) {
-        let Some(slot) = origin.slot() else { return };
+        let Some(cause) = self.cause(origin) else { return };
         let schedule = &self.snapshot.schedule;
         self.plan.starts.push(Start {
             origin: origin.clone(),
             attempt,
-            job_name: naming::of_attempt(&naming::job_name(&schedule.name, &schedule.uid, slot), attempt),
-            job: job::build(schedule, spec, slot, attempt, self.snapshot.status.as_ref()),
+            job_name: naming::of_attempt(&cause.job_name(schedule), attempt),
+            job: job::build(schedule, spec, cause, attempt, self.snapshot.status.as_ref()),
             refused_since,
         });
     }
@@ -224,11 +274,12 @@ impl<'a> Draft<'a> {
         self.plan.memory.active.iter().filter(|run| !self.is_over(run)).count() + starts
     }
 
-    /// Whether a run has ended, and only its Pods have yet to be read. One that is to be tried again
-    /// has not.
+    /// Whether a run has ended, and only its Pods have yet to be read, or its ScheduleRun to tell. One
+    /// that is to be tried again has not.
     fn is_over(&self, run: &ActiveRun) -> bool {
-        !retry::will_follow(self, run)
-            && self.plan.unread.iter().any(|it| matches!(it, Look::Pods(_, uid) if *uid == run.job_uid))
+        let is_unread = || self.plan.unread.iter().any(|it| matches!(it, Look::Pods(_, uid) if *uid == run.job_uid));
+        self.plan.untold.iter().any(|it| it.run.job_uid == run.job_uid)
+            || (!retry::will_follow(self, run) && is_unread())
     }
 
     fn template_is_untried(&self) -> bool {

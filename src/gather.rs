@@ -96,6 +96,7 @@ pub fn gather(
         spec,
         trigger_hash,
         floor: recall.floor,
+        schedule_runs: store.schedule_runs(key),
         backed_off: recall.backed_off.clone(),
         jobs: store.jobs(&schedule.uid),
         evidence: BTreeMap::new(),

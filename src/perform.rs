@@ -7,7 +7,7 @@ use crate::cluster::fault::{self, Fault};
 use crate::decide::Snapshot;
 use crate::decide::plan::{Plan, Start, Stop, StopHow};
 use crate::report::happened::{Happened, StartEnd, TemplateVerdict};
-use crate::store::Store;
+use crate::store::{Key, Store};
 use crate::time::Slot;
 
 /// Carries out a plan: starts first and all at once, then everything else.
@@ -25,16 +25,26 @@ pub async fn perform(cluster: &Cluster, store: &Store, snapshot: &Snapshot, plan
     }
     for stop in &plan.stops {
         let end = self::stop(cluster, store, snapshot, stop).await;
-        note(&mut happened, "stop", &stop.job_name, end)?;
+        note(&mut happened, "stop", &format!("Job {}", stop.job_name), end)?;
     }
     let namespace = &snapshot.schedule.namespace;
     for removal in &plan.removals {
         let end = cluster.delete_job(namespace, &removal.job_name, &removal.job_uid, "Background").await;
-        note(&mut happened, "delete", &removal.job_name, end)?;
+        note(&mut happened, "delete", &format!("Job {}", removal.job_name), end)?;
+    }
+    for run in &plan.expired_runs {
+        let key = Key { namespace: namespace.clone(), name: run.name.clone() };
+        let end = cluster.delete_run(&key, &run.uid).await;
+        let is_gone = end.is_ok();
+        note(&mut happened, "delete", &format!("ScheduleRun {}", run.name), end)?;
+        if is_gone {
+            store.remove_schedule_run(&key, &run.uid);
+        }
     }
     for ttl in &plan.ttls {
         let end = cluster.set_ttl(namespace, &ttl.job_name, &ttl.job_uid, ttl.seconds).await;
-        note(&mut happened, "set the time to live of", &ttl.job_name, end.map(|job| drop(store.put_job(&job))))?;
+        let end = end.map(|job| drop(store.put_job(&job)));
+        note(&mut happened, "set the time to live of", &format!("Job {}", ttl.job_name), end)?;
     }
     if plan.try_template {
         happened.template = Some(try_template(cluster, snapshot).await?);
@@ -42,13 +52,13 @@ pub async fn perform(cluster: &Cluster, store: &Store, snapshot: &Snapshot, plan
     Ok(happened)
 }
 
-/// What failed is planned again by the next decision, unless we no longer lead. That a Job is gone
-/// already is what was wanted.
-fn note(happened: &mut Happened, what: &str, job_name: &str, end: Result<(), Fault>) -> Result<(), Fault> {
+/// What failed is planned again by the next decision, unless we no longer lead. That something is
+/// gone already is what was wanted.
+fn note(happened: &mut Happened, what: &str, object: &str, end: Result<(), Fault>) -> Result<(), Fault> {
     match end {
         Ok(()) | Err(Fault::NotFound(_)) => {}
         Err(fault @ (Fault::NotLeader | Fault::Fenced(_))) => return Err(fault),
-        Err(fault) => happened.undone = Some(format!("failed to {what} the Job {job_name}: {fault}")),
+        Err(fault) => happened.undone = Some(format!("failed to {what} the {object}: {fault}")),
     }
     Ok(())
 }
@@ -117,7 +127,8 @@ const DRY_RUN: &str = "dry-run";
 async fn try_template(cluster: &Cluster, snapshot: &Snapshot) -> Result<TemplateVerdict, Fault> {
     let Ok(accepted) = &snapshot.spec else { return Ok(TemplateVerdict::Unknown) };
     let slot = Slot::floor(snapshot.now);
-    let mut job = crate::decide::job::build(&snapshot.schedule, &accepted.spec, slot, 1, snapshot.status.as_ref());
+    let (spec, status) = (&accepted.spec, snapshot.status.as_ref());
+    let mut job = crate::decide::job::build(&snapshot.schedule, spec, slot.into(), 1, status);
     // A name of its own, of the same length: the dry run must not meet a Job that is there.
     let name = job["metadata"]["name"].as_str().unwrap_or_default();
     let stem: String = name.chars().take(name.len().saturating_sub(DRY_RUN.len())).collect();

@@ -1,6 +1,8 @@
 //! One Schedule: gather, decide, perform, report, and again until there is nothing left to do
 //! now.
 
+mod by_hand;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -81,7 +83,16 @@ impl Reconciler {
             let Some((mut snapshot, version)) = gather(&self.store, key, recall, circumstances())? else {
                 self.run_leases.remove(key.to_string());
                 self.cluster.forget(key);
-                return Ok(Looked { wake: None, wrote });
+                match self.end_without_schedule(key, circumstances()).await? {
+                    by_hand::Orphans::Have(it) => {
+                        // Only now there is one: it is looked at.
+                        drop(self.store.put_schedule(*it));
+                        continue;
+                    }
+                    by_hand::Orphans::Ended { wake, wrote: ended } => {
+                        return Ok(Looked { wake, wrote: wrote || ended });
+                    }
+                }
             };
             let mut plan = self.plan(&mut snapshot).await?;
             // For people only: a start does not wait for it.
@@ -145,13 +156,19 @@ impl Reconciler {
             return Ok(false);
         }
         let report = report(snapshot, plan, happened);
+        let told = self.store_schedule_runs(key, &report.schedule_runs, snapshot.now).await;
+        if let Err(fault @ (Fault::NotLeader | Fault::Fenced(_))) = told {
+            return Err(fault);
+        }
+        // What can be recorded is, even if something about a ScheduleRun cannot.
         // Until the answer is there nobody knows what is stored.
         let backed_off = recall.backed_off.take();
         let written = self.store_status(key, version, snapshot, &report).await?;
         if written {
             recall.note_stored(&report.status, plan.memory.mark);
             self.metrics.record_report(plan, happened, snapshot.now);
-            let regarding = Regarding { namespace: &key.namespace, name: &key.name, uid: &snapshot.schedule.uid };
+            let (namespace, name, uid) = (&key.namespace, &key.name, &snapshot.schedule.uid);
+            let regarding = Regarding { kind: "Schedule", namespace, name, uid };
             for notice in &report.notices {
                 log(key, notice);
                 self.events.send(regarding, notice, snapshot.now);
@@ -165,7 +182,7 @@ impl Reconciler {
         self.declare_runs(key, snapshot, &report);
         // A start refused once more leaves status as it is: when it is tried again, only the next
         // decision says. And what ended beside a start is yet to be recorded.
-        Ok(written || refused || !plan.unread.is_empty())
+        Ok(told? || written || refused || !plan.unread.is_empty())
     }
 
     /// Tells who looks after the Leases of active runs which these are now. A run in Backoff has no

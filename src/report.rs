@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod conditions;
 pub mod happened;
+pub mod manual;
 pub mod notices;
 
 mod attempts;
@@ -22,6 +23,7 @@ use crate::decide::{Snapshot, active_run, naming};
 use crate::time::{Search, Slot};
 
 use happened::{Happened, StartEnd};
+use manual::ScheduleRunReport;
 use notices::Notice;
 use outcomes::Entry;
 
@@ -32,6 +34,9 @@ pub struct Report {
     pub status: ScheduleStatus,
     /// What to tell.
     pub notices: Vec<Notice>,
+    /// The ScheduleRuns whose status changes. They are stored before the status: what they tell of
+    /// the end of a run, the next decision must find there before it forgets the run.
+    pub schedule_runs: Vec<ScheduleRunReport>,
 }
 
 /// How many slots ahead are shown.
@@ -43,7 +48,8 @@ const SHORT_MESSAGE_BYTES: usize = 256;
 #[must_use]
 pub fn report(snapshot: &Snapshot, plan: &Plan, happened: &Happened) -> Report {
     if let Some(skew) = &snapshot.clock_skew {
-        return Report { status: doubted(snapshot, skew), notices: Vec::new() };
+        let status = doubted(snapshot, skew);
+        return Report { status, notices: Vec::new(), schedule_runs: Vec::new() };
     }
     let mut status = snapshot.status.clone().unwrap_or_default();
     status.uid = Some(snapshot.schedule.uid.clone());
@@ -90,7 +96,8 @@ pub fn report(snapshot: &Snapshot, plan: &Plan, happened: &Happened) -> Report {
     status.queued_runs = i32::try_from(status.pending.len()).unwrap_or(i32::MAX);
     conditions::set(&mut status, snapshot, plan, happened, &mut telling);
     budget::keep(&mut status);
-    Report { status, notices: telling }
+    let schedule_runs = manual::report(snapshot, plan, happened, &status);
+    Report { status, notices: telling, schedule_runs }
 }
 
 /// While the clock is not to be believed nothing changes but that this is said: no result expires
@@ -209,6 +216,10 @@ fn note_started(status: &mut ScheduleStatus, origin: &Origin, job_name: &str, re
 
 /// Records the end of a run.
 fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
+    if end.outcome.is_success() && status.last_successful_time.as_ref().is_none_or(|before| before.0 < end.at) {
+        status.last_successful_time = Some(Time(end.at));
+    }
+    // The result of a run that was asked for by hand is kept in its ScheduleRun.
     let Some(slot) = end.run.origin.slot() else { return };
     *status.counts.runs.entry(end.outcome.to_string()).or_default() += 1;
     outcomes::end_run(status, slot, &end.outcome, end.reason.as_deref());
@@ -223,9 +234,6 @@ fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
     };
     if status.last_run.as_ref().is_none_or(|before| before.completion_time.0 <= end.at) {
         status.last_run = Some(last);
-    }
-    if end.outcome.is_success() && status.last_successful_time.as_ref().is_none_or(|before| before.0 < end.at) {
-        status.last_successful_time = Some(Time(end.at));
     }
     if let Some(spec) = snapshot.readable_spec() {
         results::add(status, spec, slot, end);

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod job;
 pub mod ledger;
 pub mod operator;
+pub mod schedule_run;
 pub mod seen;
 pub mod story;
 pub mod times;

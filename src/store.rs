@@ -5,15 +5,20 @@
 
 pub mod job;
 
+mod schedule_run;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::ResourceExt;
 
-use crate::api::{ObservedSchedule, ScheduleStatus};
-use crate::decide::snapshot::{JobView, Presence};
+use crate::api::status::Origin;
+use crate::api::{ObservedSchedule, ObservedScheduleRun, ScheduleStatus};
+use crate::decide::naming;
+use crate::decide::snapshot::{JobView, Presence, ScheduleRunView};
 use crate::time::Slot;
 use job::ObservedJob;
+use schedule_run::ScheduleRuns;
 
 /// Which Schedule: its namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,13 +35,14 @@ impl std::fmt::Display for Key {
     }
 }
 
-/// What is known of Schedules and their Jobs.
+/// What is known of Schedules, of what was asked for by hand, and of their Jobs.
 #[derive(Default)]
 pub struct Store(RwLock<Inner>);
 
 #[derive(Default)]
 struct Inner {
     schedules: HashMap<Key, (u64, Arc<ObservedSchedule>)>,
+    schedule_runs: ScheduleRuns,
     /// By namespace and Job name.
     jobs: HashMap<(String, String), StoredJob>,
     /// Names of Jobs by the UID of their Schedule.
@@ -106,10 +112,48 @@ impl Store {
         self.read().schedules.get(key).map(|(_, schedule)| schedule.clone())
     }
 
-    /// All keys there are.
+    /// All keys there are, also those of Schedules that are only named by a ScheduleRun.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
-        self.read().schedules.keys().cloned().collect()
+        let inner = self.read();
+        let named = inner.schedule_runs.schedules().filter(|key| !inner.schedules.contains_key(key));
+        inner.schedules.keys().chain(named).cloned().collect()
+    }
+
+    /// Takes in a ScheduleRun. Answers the key of the Schedule it names.
+    pub fn put_schedule_run(&self, run: &ObservedScheduleRun) -> Option<Key> {
+        self.write().schedule_runs.put(run)
+    }
+
+    /// Takes in the answer to a write of ours: only if the ScheduleRun is still there.
+    pub fn update_schedule_run(&self, run: &ObservedScheduleRun) {
+        let key = Key { namespace: run.namespace().unwrap_or_default(), name: run.name_any() };
+        let mut inner = self.write();
+        if inner.schedule_runs.uid(&key) == run.metadata.uid.as_deref() {
+            inner.schedule_runs.put(run);
+        }
+    }
+
+    /// Notes that the ScheduleRun of this UID is gone. Answers the key of the Schedule it named.
+    pub fn remove_schedule_run(&self, key: &Key, uid: &str) -> Option<Key> {
+        self.write().schedule_runs.remove(key, Some(uid))
+    }
+
+    /// Notes that there is no ScheduleRun of this name.
+    pub fn lose_schedule_run(&self, key: &Key) {
+        self.write().schedule_runs.remove(key, None);
+    }
+
+    /// The ScheduleRuns that name a Schedule, oldest first.
+    #[must_use]
+    pub fn schedule_runs(&self, schedule: &Key) -> Vec<ScheduleRunView> {
+        self.read().schedule_runs.of(schedule)
+    }
+
+    /// The resource version of a ScheduleRun.
+    #[must_use]
+    pub fn version_of_schedule_run(&self, key: &Key) -> Option<u64> {
+        self.read().schedule_runs.version(key)
     }
 
     /// Where every Schedule stands, for the gauges.
@@ -129,10 +173,11 @@ impl Store {
 
     /// Takes in a Job. Answers the key of its Schedule when it is one of ours.
     pub fn put_job(&self, job: &ObservedJob) -> Option<Key> {
-        let (key, schedule_uid, view) = ours(job)?;
+        let mut inner = self.write();
+        let known = inner.jobs.get(&(job.namespace()?, job.name_any())).map(|it| &it.view);
+        let (key, schedule_uid, view) = ours(job, known)?;
         let version = version_of(&job.metadata.resource_version);
         let id = (key.namespace.clone(), view.name.clone());
-        let mut inner = self.write();
         // Another object under the same name is newer, whatever its version says.
         if inner.jobs.get(&id).is_some_and(|it| it.view.uid == view.uid && it.version >= version) {
             return Some(key);
@@ -189,6 +234,15 @@ impl Store {
         Listed { before, seen: BTreeSet::new() }
     }
 
+    /// Begins a list of the ScheduleRuns of a namespace (of all, if `None`).
+    #[must_use]
+    pub fn begin_schedule_runs(&self, namespace: Option<&str>) -> Listed {
+        let inner = self.read();
+        let there = inner.schedule_runs.versions().filter(|(key, _)| namespace.is_none_or(|it| it == key.namespace));
+        let before = there.map(|(key, version)| ((key.namespace.clone(), key.name.clone()), version)).collect();
+        Listed { before, seen: BTreeSet::new() }
+    }
+
     /// Begins a list of the Jobs of a namespace (of all, if `None`).
     #[must_use]
     pub fn begin_jobs(&self, namespace: Option<&str>) -> Listed {
@@ -211,6 +265,19 @@ impl Store {
             inner.schedules.remove(key);
         }
         gone
+    }
+
+    /// Ends a list of ScheduleRuns: those that were there before and were not in it are gone. Answers
+    /// the keys of the Schedules they named.
+    pub fn end_schedule_runs(&self, listed: &Listed) -> Vec<Key> {
+        let mut inner = self.write();
+        let missing = listed.missing().map(|((namespace, name), version)| (Key { namespace, name }, version));
+        missing
+            .filter_map(|(key, version)| {
+                let is_unchanged = inner.schedule_runs.version(&key) == Some(version);
+                is_unchanged.then(|| inner.schedule_runs.remove(&key, None)).flatten()
+            })
+            .collect()
     }
 
     /// Ends a list of Jobs: those that were there before and were not in it are gone. Answers the
@@ -265,6 +332,15 @@ impl Inner {
             return true;
         };
         let Ok(Some(status)) = schedule.read_status() else { return false };
+        let run = naming::split(&job.view.name).0;
+        let is_asked_for = |it: &ScheduleRunView| {
+            it.status.outcome.is_none() && naming::attempt_of_run(run, &job.schedule_uid, &it.uid).is_some()
+        };
+        if matches!(job.view.origin, Origin::ScheduleRun(_))
+            && self.schedule_runs.of(&job.schedule).iter().any(is_asked_for)
+        {
+            return false;
+        }
         job.view
             .origin
             .slot()
@@ -313,10 +389,14 @@ pub fn version_of(resource_version: &Option<String>) -> u64 {
     resource_version.as_deref().and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
-fn ours(job: &ObservedJob) -> Option<(Key, String, JobView)> {
+/// A Job of ours, and of which Schedule. What it is for stands in its name, which nobody can change;
+/// of a ScheduleRun only together with a label. One that is known stays what it is without it.
+fn ours(job: &ObservedJob, known: Option<&JobView>) -> Option<(Key, String, JobView)> {
     let owner = job.schedule()?;
     let key = Key { namespace: job.namespace()?, name: owner.name.clone() };
-    Some((key, owner.uid.clone(), job.view()?))
+    let known = known.filter(|it| Some(&it.uid) == job.metadata.uid.as_ref());
+    let view = job.view().or_else(|| known.and_then(|it| job.view_as(it.origin.clone(), it.attempt)))?;
+    Some((key, owner.uid.clone(), view))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::Notify;
 
-use crate::api::ObservedSchedule;
+use crate::api::{ObservedSchedule, ObservedScheduleRun};
 use crate::cluster::fault::chain;
 use crate::store::job::ObservedJob;
 use crate::store::{Key, Listed, Store, key_of, version_of};
@@ -89,6 +89,8 @@ impl Watches {
         for namespace in self.scopes() {
             let (watches, scope) = (self.clone(), namespace.clone());
             tokio::spawn(async move { watches.follow_schedules(scope.as_deref()).await });
+            let (watches, scope) = (self.clone(), namespace.clone());
+            tokio::spawn(async move { watches.follow_schedule_runs(scope.as_deref()).await });
             let watches = self.clone();
             tokio::spawn(async move { watches.follow_jobs(namespace.as_deref()).await });
         }
@@ -104,7 +106,7 @@ impl Watches {
 
     /// How many watches there are.
     fn count(&self) -> usize {
-        2 * self.namespaces.len().max(1)
+        3 * self.namespaces.len().max(1)
     }
 
     /// One consistent list of everything, by metadata only; what is newer than the store is read
@@ -124,6 +126,16 @@ impl Watches {
                 }
             }
             self.tell(self.store.end_schedules(&listed));
+
+            let mut listed = self.store.begin_schedule_runs(namespace.as_deref());
+            for found in self.metadata::<ObservedScheduleRun>(namespace.as_deref()).await? {
+                let key = Key { namespace: found.namespace.unwrap_or_default(), name: found.name.unwrap_or_default() };
+                listed.saw(&key.namespace, &key.name);
+                if self.store.version_of_schedule_run(&key) != Some(version_of(&found.resource_version)) {
+                    self.refresh_schedule_run(&key).await?;
+                }
+            }
+            self.tell(self.store.end_schedule_runs(&listed));
 
             let mut listed = self.store.begin_jobs(namespace.as_deref());
             for found in self.metadata::<ObservedJob>(namespace.as_deref()).await? {
@@ -147,6 +159,15 @@ impl Watches {
         match api.get_opt(&key.name).await? {
             Some(schedule) => drop(self.store.put_schedule(schedule)),
             None => self.forget_schedule(key),
+        }
+        Ok(())
+    }
+
+    async fn refresh_schedule_run(&self, key: &Key) -> kube::Result<()> {
+        let api: Api<ObservedScheduleRun> = Api::namespaced(self.client.clone(), &key.namespace);
+        match api.get_opt(&key.name).await? {
+            Some(run) => drop(self.store.put_schedule_run(&run)),
+            None => self.store.lose_schedule_run(key),
         }
         Ok(())
     }
@@ -206,6 +227,33 @@ impl Watches {
                     self.tell([key]);
                 }
                 Err(error) => self.restarted("schedules", &error),
+            }
+        }
+    }
+
+    async fn follow_schedule_runs(&self, namespace: Option<&str>) {
+        let mut listed = Listed::default();
+        let mut first = true;
+        let mut events = watcher(self.api::<ObservedScheduleRun>(namespace), config()).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => listed = self.store.begin_schedule_runs(namespace),
+                Ok(Event::InitApply(run)) => {
+                    listed.saw(&run.namespace().unwrap_or_default(), &run.name_any());
+                    self.tell(self.store.put_schedule_run(&run));
+                }
+                Ok(Event::InitDone) => {
+                    self.tell(self.store.end_schedule_runs(&std::mem::take(&mut listed)));
+                    if std::mem::take(&mut first) {
+                        self.listed.send_modify(|listed| *listed += 1);
+                    }
+                }
+                Ok(Event::Apply(run)) => self.tell(self.store.put_schedule_run(&run)),
+                Ok(Event::Delete(run)) => {
+                    let key = Key { namespace: run.namespace().unwrap_or_default(), name: run.name_any() };
+                    self.tell(self.store.remove_schedule_run(&key, &run.uid().unwrap_or_default()));
+                }
+                Err(error) => self.restarted("scheduleruns", &error),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The form in which Schedules are watched: any object of the kind, its spec and status unread.
+//! The form in which our resources are watched: any object of the kind, its spec and status unread.
 //!
 //! A typed watch stalls for all objects when one of them cannot be decoded. So the watch takes
 //! whatever there is, and each object is read where it is decided on. Text is also the smallest
@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::schedule_run::{ScheduleRun, ScheduleRunSpec, ScheduleRunStatus};
 use super::spec::{Schedule, ScheduleSpec};
 use super::status::ScheduleStatus;
 
@@ -44,34 +45,73 @@ impl ObservedSchedule {
     }
 }
 
-impl kube::Resource for ObservedSchedule {
-    type DynamicType = ();
-    type Scope = kube::core::NamespaceResourceScope;
+/// A ScheduleRun as it came from the API server, its spec and status as text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ObservedScheduleRun {
+    /// Standard metadata.
+    #[serde(default)]
+    pub metadata: ObjectMeta,
+    #[serde(default)]
+    spec: JsonText,
+    /// `status`, unread.
+    #[serde(default, skip_serializing_if = "JsonText::is_null")]
+    pub status: JsonText,
+}
 
-    fn kind((): &()) -> Cow<'_, str> {
-        Schedule::kind(&())
+impl ObservedScheduleRun {
+    /// The spec, or in words why this version cannot read it.
+    ///
+    /// # Errors
+    /// When the stored object does not have the form this version knows.
+    pub fn read_spec(&self) -> Result<ScheduleRunSpec, serde_json::Error> {
+        serde_json::from_str(&self.spec.0)
     }
 
-    fn group((): &()) -> Cow<'_, str> {
-        Schedule::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        Schedule::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        Schedule::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
+    /// The status, empty when there is none yet.
+    ///
+    /// # Errors
+    /// When the stored object does not have the form this version knows.
+    pub fn read_status(&self) -> Result<ScheduleRunStatus, serde_json::Error> {
+        serde_json::from_str::<Option<_>>(&self.status.0).map(Option::unwrap_or_default)
     }
 }
+
+/// An observed object is of the kind that its typed form is of.
+macro_rules! is_of_kind {
+    ($observed:ty, $typed:ty) => {
+        impl kube::Resource for $observed {
+            type DynamicType = ();
+            type Scope = kube::core::NamespaceResourceScope;
+
+            fn kind((): &()) -> Cow<'_, str> {
+                <$typed>::kind(&())
+            }
+
+            fn group((): &()) -> Cow<'_, str> {
+                <$typed>::group(&())
+            }
+
+            fn version((): &()) -> Cow<'_, str> {
+                <$typed>::version(&())
+            }
+
+            fn plural((): &()) -> Cow<'_, str> {
+                <$typed>::plural(&())
+            }
+
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+
+is_of_kind!(ObservedSchedule, Schedule);
+is_of_kind!(ObservedScheduleRun, ScheduleRun);
 
 /// Compact JSON text with sorted keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -71,7 +71,7 @@ pub struct ScheduleStatus {
     /// The slot of the newest started run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_schedule_time: Option<Time>,
-    /// When the newest successful run completed.
+    /// When the newest successful run completed, also one that a ScheduleRun asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<Time>,
     /// Failed runs in a row since a run last succeeded.
@@ -361,7 +361,7 @@ pub struct Counts {
     /// Slots by outcome; slots that started count as Started, however their run ended.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub slots: BTreeMap<String, i64>,
-    /// Finished runs by outcome.
+    /// Finished runs of slots by outcome.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub runs: BTreeMap<String, i64>,
     /// Results dropped by their limit or for want of room, before they expired.
@@ -379,7 +379,7 @@ fn is_zero(value: &i64) -> bool {
 
 /// Conditions are merged by type; `Ready` is Unknown from creation, by this default, so that
 /// `helm --wait` does not pass an object nobody has looked at yet.
-fn conditions(generator: &mut SchemaGenerator) -> Schema {
+pub(super) fn conditions(generator: &mut SchemaGenerator) -> Schema {
     let items = generator.subschema_for::<Condition>();
     json_schema!({
         "type": "array",

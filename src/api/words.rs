@@ -116,6 +116,12 @@ words! {
 }
 
 impl Outcome {
+    /// Whether it is the end of a run; the others are those of slots that did not start.
+    #[must_use]
+    pub fn is_of_run(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Replaced | Self::Deleted | Self::Lost)
+    }
+
     /// Whether a run that ended so did what it was asked to do.
     #[must_use]
     pub fn is_success(&self) -> bool {

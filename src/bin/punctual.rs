@@ -95,7 +95,7 @@ type End = Result<(), Box<dyn std::error::Error>>;
 
 #[expect(clippy::print_stdout, reason = "this is what the command is for")]
 fn print_crd() -> End {
-    print!("{}", crd::yaml()?);
+    print!("{}---\n{}", crd::yaml(&crd::definition())?, crd::yaml(&crd::run_definition())?);
     Ok(())
 }
 

@@ -1,10 +1,10 @@
-//! The Job for one slot: the user's template, whole, with our name, owner, labels and
-//! environment.
+//! The Job for one slot or ScheduleRun: the user's template, whole, with our name, owner, labels
+//! and environment.
 
 use serde_json::{Map, Value, json};
 
 use super::naming;
-use super::snapshot::Identity;
+use super::snapshot::{Identity, ScheduleRunView};
 use crate::api::spec::{JobTemplate, Schedule, ScheduleSpec};
 use crate::api::status::ScheduleStatus;
 use crate::time::Slot;
@@ -15,6 +15,10 @@ pub const LABEL_SCHEDULE: &str = "punctual.dev/schedule";
 pub const LABEL_SCHEDULE_UID: &str = "punctual.dev/schedule-uid";
 /// Label: the slot, as `20261225T023000Z`.
 pub const LABEL_SLOT: &str = "punctual.dev/slot";
+/// Annotation: the name of the ScheduleRun, of a run that was asked for by hand.
+pub const ANNOTATION_SCHEDULE_RUN: &str = "punctual.dev/schedule-run";
+/// Label: the UID of the ScheduleRun.
+pub const LABEL_SCHEDULE_RUN_UID: &str = "punctual.dev/schedule-run-uid";
 /// Annotation: the slot in RFC 3339.
 pub const ANNOTATION_SLOT_TIME: &str = "punctual.dev/slot-time";
 /// Annotation: which attempt of its run the Job is.
@@ -28,8 +32,58 @@ pub const ANNOTATION_STOPPED: &str = "punctual.dev/stopped";
 /// Annotation known from `CronJob`: the slot in RFC 3339 (KEP-4026).
 pub const ANNOTATION_SCHEDULED_TIMESTAMP: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 
-/// The Job for an attempt of a slot's run, but for the leader's term, which is stamped on when it
-/// is sent.
+/// What a Job is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Cause<'a> {
+    /// A slot of the trigger.
+    Slot(Slot),
+    /// A ScheduleRun.
+    ScheduleRun(&'a ScheduleRunView),
+}
+
+impl From<Slot> for Cause<'_> {
+    fn from(slot: Slot) -> Self {
+        Self::Slot(slot)
+    }
+}
+
+impl Cause<'_> {
+    /// The name of the run's first Job.
+    #[must_use]
+    pub fn job_name(self, schedule: &Identity) -> String {
+        match self {
+            Self::Slot(slot) => naming::job_name(&schedule.name, &schedule.uid, slot),
+            Self::ScheduleRun(run) => run.job_name(schedule),
+        }
+    }
+
+    /// The slot, or when the ScheduleRun was created.
+    #[must_use]
+    pub fn asked_for(self) -> Slot {
+        match self {
+            Self::Slot(slot) => slot,
+            Self::ScheduleRun(run) => Slot::floor(run.created),
+        }
+    }
+
+    /// What the Job says about it: a label, and annotations.
+    fn describe(self, labels: &mut Map<String, Value>, annotations: &mut Map<String, Value>) {
+        match self {
+            Self::Slot(slot) => {
+                let time = slot.timestamp().to_string();
+                labels.insert(LABEL_SLOT.into(), json!(naming::slot_label(slot)));
+                annotations.insert(ANNOTATION_SLOT_TIME.into(), json!(time));
+                annotations.insert(ANNOTATION_SCHEDULED_TIMESTAMP.into(), json!(time));
+            }
+            Self::ScheduleRun(run) => {
+                labels.insert(LABEL_SCHEDULE_RUN_UID.into(), json!(run.uid));
+                annotations.insert(ANNOTATION_SCHEDULE_RUN.into(), json!(run.name));
+            }
+        }
+    }
+}
+
+/// The Job for an attempt of a run, but for the leader's term, which is stamped on when it is sent.
 ///
 /// It adds to the Pod spec nothing but generated environment variables, before the user's own
 /// so that those win and may refer to ours, and a `restartPolicy` where there is none. Where runs
@@ -38,12 +92,12 @@ pub const ANNOTATION_SCHEDULED_TIMESTAMP: &str = "batch.kubernetes.io/cronjob-sc
 pub fn build(
     schedule: &Identity,
     asked: &ScheduleSpec,
-    slot: Slot,
+    cause: Cause<'_>,
     attempt: u32,
     status: Option<&ScheduleStatus>,
 ) -> Value {
     let template = &asked.job_template;
-    let run = naming::job_name(&schedule.name, &schedule.uid, slot);
+    let run = cause.job_name(schedule);
     let mut spec = template.0.get("spec").cloned().unwrap_or_else(|| json!({}));
     let ttl = spec.as_object_mut().and_then(|it| it.remove("ttlSecondsAfterFinished"));
     if let Some(job) = spec.as_object_mut().filter(|_| asked.retry.is_some()) {
@@ -51,19 +105,16 @@ pub fn build(
     }
     if let Some(pod) = spec.pointer_mut("/template/spec").and_then(Value::as_object_mut) {
         pod.entry("restartPolicy").or_insert_with(|| json!("Never"));
-        add_environment(pod, &environment(schedule, &run, slot, attempt, status));
+        add_environment(pod, &environment(schedule, &run, cause, attempt, status));
     }
 
-    let time = slot.timestamp().to_string();
     let mut labels = texts(template, "labels");
     labels.insert(LABEL_SCHEDULE.into(), json!(schedule.name));
     labels.insert(LABEL_SCHEDULE_UID.into(), json!(schedule.uid));
-    labels.insert(LABEL_SLOT.into(), json!(naming::slot_label(slot)));
     let mut annotations = texts(template, "annotations");
     annotations.insert(LABEL_SCHEDULE.into(), json!(schedule.name));
-    annotations.insert(ANNOTATION_SLOT_TIME.into(), json!(time));
     annotations.insert(ANNOTATION_ATTEMPT.into(), json!(attempt.to_string()));
-    annotations.insert(ANNOTATION_SCHEDULED_TIMESTAMP.into(), json!(time));
+    cause.describe(&mut labels, &mut annotations);
     if let Some(ttl) = ttl.filter(|it| !it.is_null()) {
         annotations.insert(ANNOTATION_TTL.into(), json!(ttl.to_string()));
     }
@@ -101,14 +152,14 @@ fn texts(template: &JobTemplate, key: &str) -> Map<String, Value> {
 fn environment(
     schedule: &Identity,
     run: &str,
-    slot: Slot,
+    cause: Cause<'_>,
     attempt: u32,
     status: Option<&ScheduleStatus>,
 ) -> Vec<(&'static str, String)> {
     let last_success = status.and_then(|it| it.last_successful_time.as_ref()).map(|it| it.0.to_string());
     vec![
         ("PUNCTUAL_SCHEDULE", schedule.name.clone()),
-        ("PUNCTUAL_SLOT", slot.timestamp().to_string()),
+        ("PUNCTUAL_SLOT", cause.asked_for().timestamp().to_string()),
         ("PUNCTUAL_RUN_ID", run.to_owned()),
         ("PUNCTUAL_ATTEMPT", attempt.to_string()),
         ("PUNCTUAL_LAST_SUCCESS", last_success.unwrap_or_default()),
@@ -136,26 +187,29 @@ fn add_environment(pod: &mut Map<String, Value>, ours: &[(&'static str, String)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::build;
+    use super::{Cause, build};
     use crate::api::spec::ScheduleSpec;
-    use crate::decide::snapshot::Identity;
+    use crate::decide::snapshot::{Identity, ScheduleRunView};
     use crate::time::Slot;
 
     fn job(template: Value) -> Value {
         attempt(1, &json!({"trigger": {"cron": "5 2 * * *"}, "jobTemplate": template}))
     }
 
-    fn attempt(attempt: u32, spec: &Value) -> Value {
-        let schedule = Identity {
+    fn schedule() -> Identity {
+        Identity {
             namespace: "team".into(),
             name: "nightly".into(),
             uid: "u-1".into(),
             generation: 1,
             creation: Slot::from_unix_seconds(0),
             deleting: false,
-        };
+        }
+    }
+
+    fn attempt(attempt: u32, spec: &Value) -> Value {
         let spec: ScheduleSpec = serde_json::from_value(spec.clone()).expect("a spec");
-        build(&schedule, &spec, Slot::from_unix_seconds(1_798_166_100), attempt, None)
+        build(&schedule(), &spec, Slot::from_unix_seconds(1_798_166_100).into(), attempt, None)
     }
 
     #[test]
@@ -231,5 +285,30 @@ mod tests {
             "2026-12-25T02:35:00Z"
         );
         assert_eq!(built["metadata"]["ownerReferences"][0]["uid"], "u-1");
+    }
+
+    #[test]
+    fn the_job_of_a_run_by_hand_names_its_schedule_run_and_claims_no_scheduled_time() {
+        let run = ScheduleRunView {
+            name: "adhoc".into(),
+            uid: "r-1".into(),
+            version: "1".into(),
+            generation: 1,
+            created: Slot::from_unix_seconds(1_798_166_100).timestamp(),
+            deleting: false,
+            status: crate::api::ScheduleRunStatus::default(),
+        };
+        let template = json!({"spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}});
+        let spec = json!({"trigger": {"cron": "5 2 * * *"}, "jobTemplate": template});
+        let spec: ScheduleSpec = serde_json::from_value(spec).expect("a spec");
+        let built = build(&schedule(), &spec, Cause::ScheduleRun(&run), 1, None);
+        assert_eq!(built["metadata"]["annotations"]["punctual.dev/schedule-run"], "adhoc");
+        assert_eq!(built["metadata"]["labels"]["punctual.dev/schedule-run-uid"], "r-1");
+        assert_eq!(built["metadata"]["labels"]["punctual.dev/slot"], Value::Null);
+        let annotations = built["metadata"]["annotations"].to_string();
+        assert!(!annotations.contains("scheduled-timestamp") && !annotations.contains("slot-time"), "{annotations}");
+        let env = &built["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert_eq!(env[1], json!({"name": "PUNCTUAL_SLOT", "value": "2026-12-25T02:35:00Z"}));
+        assert_eq!(env[2], json!({"name": "PUNCTUAL_RUN_ID", "value": built["metadata"]["name"]}));
     }
 }

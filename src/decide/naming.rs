@@ -1,5 +1,5 @@
-//! The Job's name, which is the lock: it is derived from the Schedule's UID and the slot, so
-//! that a second create for the same slot is refused by the API server.
+//! The Job's name, which is the lock: it is derived from the Schedule's UID and the slot or the
+//! ScheduleRun's UID, so that a second create for the same run is refused by the API server.
 
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
@@ -18,9 +18,34 @@ const SLOT_LENGTH: usize = 14;
 /// At most 53 characters: `-a99` and the index of an Indexed Job's Pods still fit into 63.
 #[must_use]
 pub fn job_name(schedule: &str, uid: &str, slot: Slot) -> String {
-    let stem: String = schedule.chars().take(STEM_LENGTH).collect();
     let time = slot.timestamp().to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%S");
-    format!("{stem}-{time}-{}", hash(uid, slot))
+    format!("{}-{time}-{}", stem(schedule), hash(uid, &slot.unix_seconds().to_string()))
+}
+
+/// The name of the first Job of a ScheduleRun, which was created at this second. It is as long as
+/// that of a slot, and cannot be one.
+#[must_use]
+pub fn job_name_of_run(schedule: &str, uid: &str, created: Slot, run_uid: &str) -> String {
+    format!("{}-now{:011}-{}", stem(schedule), created.unix_seconds().max(0), hash(uid, run_uid))
+}
+
+/// The attempt of a Job that belongs to the Schedule and the ScheduleRun of these UIDs; `None` when
+/// the name is not one we gave.
+#[must_use]
+pub fn attempt_of_run(name: &str, uid: &str, run_uid: &str) -> Option<u32> {
+    let (run, attempt) = split(name);
+    let (front, given) = run.rsplit_once('-')?;
+    let (_, time) = front.rsplit_once('-')?;
+    let is_ours = time.len() == SLOT_LENGTH && time.starts_with("now") && given == hash(uid, run_uid);
+    is_ours.then_some(attempt)
+}
+
+/// The name of a run, and the attempt, in the name of a Job.
+#[must_use]
+pub fn split(job_name: &str) -> (&str, u32) {
+    let attempt = job_name.rsplit_once("-a").filter(|(_, number)| is_attempt(number));
+    let attempt = attempt.and_then(|(run, number)| Some((run, number.parse().ok()?)));
+    attempt.unwrap_or((job_name, 1))
 }
 
 /// The name of another attempt of the run that a Job belongs to.
@@ -30,11 +55,10 @@ pub fn of_attempt(job_name: &str, attempt: u32) -> String {
     if attempt <= 1 { run.to_owned() } else { format!("{run}-a{attempt}") }
 }
 
-/// The run's name, and the attempt, in the name of a Job.
-fn split(job_name: &str) -> (&str, u32) {
-    let attempt = job_name.rsplit_once("-a").filter(|(_, number)| is_attempt(number));
-    let attempt = attempt.and_then(|(run, number)| Some((run, number.parse().ok()?)));
-    attempt.unwrap_or((job_name, 1))
+/// Whether two Jobs are attempts of one run.
+#[must_use]
+pub fn is_same_run(one: &str, other: &str) -> bool {
+    split(one).0 == split(other).0
 }
 
 /// The slot and attempt of a Job that belongs to the Schedule of this UID; `None` when the name
@@ -49,7 +73,7 @@ pub fn identity(name: &str, uid: &str) -> Option<(Slot, u32)> {
     }
     let civil = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", time).ok()?;
     let slot = Slot::floor(civil.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    (given == hash(uid, slot)).then_some((slot, attempt))
+    (given == hash(uid, &slot.unix_seconds().to_string())).then_some((slot, attempt))
 }
 
 /// The slot as a label value.
@@ -66,8 +90,13 @@ fn is_attempt(number: &str) -> bool {
         && !number.starts_with('0')
 }
 
-fn hash(uid: &str, slot: Slot) -> String {
-    let digest = Sha256::digest(format!("{uid}/{}", slot.unix_seconds()));
+fn stem(schedule: &str) -> String {
+    schedule.chars().take(STEM_LENGTH).collect()
+}
+
+/// Of the Schedule's UID, and of what makes the run one of a kind.
+fn hash(uid: &str, run: &str) -> String {
+    let digest = Sha256::digest(format!("{uid}/{run}"));
     base32(&digest).take(HASH_LENGTH).collect()
 }
 
@@ -83,7 +112,7 @@ fn base32(bytes: &[u8]) -> impl Iterator<Item = char> + '_ {
 
 #[cfg(test)]
 mod tests {
-    use super::{base32, identity, job_name, of_attempt, slot_label};
+    use super::{attempt_of_run, base32, identity, job_name, job_name_of_run, of_attempt, slot_label};
     use crate::time::Slot;
 
     const UID: &str = "8f2c0f8e-2a4b-4a53-9a3e-0d1c2b3a4f5e";
@@ -110,6 +139,19 @@ mod tests {
         assert_eq!(identity(&of_attempt(&name, 99), UID), Some((SLOT, 99)));
         assert_eq!(of_attempt(&of_attempt(&name, 2), 3), format!("{name}-a3"));
         assert_eq!(of_attempt(&of_attempt(&name, 2), 1), name);
+    }
+
+    #[test]
+    fn the_name_of_a_run_by_hand_is_checked_by_both_uids_and_is_never_that_of_a_slot() {
+        let name = job_name_of_run(&"x".repeat(52), UID, SLOT, "run-1");
+        assert!(name.starts_with("xxxxxxxxxxxxxxxxxxxxxxxxxxx-now01798166100-"), "{name}");
+        assert_eq!(name.len(), 53);
+        assert_eq!(attempt_of_run(&name, UID, "run-1"), Some(1));
+        assert_eq!(attempt_of_run(&format!("{name}-a3"), UID, "run-1"), Some(3));
+        assert_eq!(attempt_of_run(&name, UID, "run-2"), None);
+        assert_eq!(attempt_of_run(&name, "another-uid", "run-1"), None);
+        assert_eq!(identity(&name, UID), None);
+        assert_eq!(attempt_of_run(&job_name("nightly", UID, SLOT), UID, &SLOT.unix_seconds().to_string()), None);
     }
 
     #[test]

@@ -46,13 +46,13 @@ fn stand_in_line(draft: &mut Draft<'_>, origin: &Origin) {
 }
 
 /// Whether a slot waits in the line of `All`, in which nobody is skipped, and nobody replaces
-/// anything or goes first.
+/// anything or goes first. What was asked for by hand does not stand in it.
 pub(super) fn is_in_line(spec: &ScheduleSpec, pending: &Pending) -> bool {
     let was_chosen_by_all = match pending.why {
         Why::CatchUp => pending.reason.as_deref() == Some(Reason::CatchUpAll.to_string().as_str()),
         _ => spec.catch_up_policy() == CatchUpPolicy::All,
     };
-    was_chosen_by_all && spec.concurrency_policy() != ConcurrencyPolicy::Allow
+    pending.origin.slot().is_some() && was_chosen_by_all && spec.concurrency_policy() != ConcurrencyPolicy::Allow
 }
 
 /// Under `All`, a slot that comes due while others wait their turn waits behind them. In a queue
@@ -92,8 +92,9 @@ pub(super) fn places(draft: &Draft<'_>, spec: &ScheduleSpec) -> usize {
 /// Whether a place is left for a slot. In a queue nobody overtakes; elsewhere those go first that wait
 /// for nothing but a place.
 fn has_place(draft: &Draft<'_>, spec: &ScheduleSpec, origin: &Origin) -> bool {
-    let asked_for = origin.asked_for(draft.now());
-    let mut ahead = draft.plan.memory.pending.iter().filter(|it| it.asked_for() < asked_for);
+    let asked_for = draft.asked_for(origin);
+    let waiting = draft.plan.memory.pending.iter().filter(|it| draft.may_start_now(it));
+    let mut ahead = waiting.filter(|it| draft.asked_for(&it.origin) < asked_for);
     let places = places(draft, spec);
     match spec.concurrency_policy() {
         ConcurrencyPolicy::Queue => places > 0 && ahead.next().is_none(),

@@ -1,5 +1,5 @@
-//! Slots that wait: chosen late ones, refused ones, queued ones, and those that wait for a run to
-//! stop.
+//! Slots and ScheduleRuns that wait: chosen late ones, refused ones, queued ones, and those that wait
+//! for a run to stop.
 //!
 //! Only what status, as it was read, says is waiting is acted on: a choice made by this very
 //! decision starts with the next one.
@@ -7,10 +7,9 @@
 use jiff::Timestamp;
 
 use super::plan::Reason;
-use super::planned::PlannedStarts;
 use super::snapshot::Accepted;
 use super::{Draft, missed_through, overlap, replace, wake};
-use crate::api::spec::ConcurrencyPolicy;
+use crate::api::spec::{ConcurrencyPolicy, ScheduleSpec};
 use crate::api::status::{Outcome, Pending, Why};
 use crate::time::Slot;
 
@@ -21,24 +20,23 @@ pub(super) fn clear(draft: &mut Draft<'_>, accepted: &Accepted) {
         if accepted.since.is_some_and(|since| pending.origin.slot().is_some_and(|slot| slot < since)) {
             draft.give_up(&pending);
             draft.settle_one(&pending.origin, Outcome::SkippedLate, Reason::CatchUpSince, None);
-        } else if pending.why == Why::Queued && is_past_deadline(draft, accepted, &pending) {
+        } else if pending.why == Why::Queued && is_past_deadline(draft, &accepted.spec, &pending) {
             miss(draft, &pending);
         }
     }
 }
 
-/// Starts, keeps or drops what waits, oldest slot first.
-pub(super) fn decide(draft: &mut Draft<'_>, accepted: &Accepted) {
-    let spec = &accepted.spec;
+/// Starts, keeps or drops what waits, oldest first; of slots only if they may start now.
+pub(super) fn decide(draft: &mut Draft<'_>, spec: &ScheduleSpec) {
     let recorded = draft.snapshot.status.as_ref().map(|it| it.pending.clone()).unwrap_or_default();
     for pending in recorded {
         // It may have been adopted, or coalesced into a newer slot, by the rules before.
-        if !draft.plan.memory.pending.contains(&pending) {
+        if !draft.may_start_now(&pending) || !draft.plan.memory.pending.contains(&pending) {
             continue;
         }
-        if is_past_deadline(draft, accepted, &pending) {
+        if is_past_deadline(draft, spec, &pending) {
             miss(draft, &pending);
-        } else if may_start(draft, accepted, &pending) {
+        } else if may_start(draft, spec, &pending) {
             draft.take_off(&pending);
             let refused_since = (pending.why == Why::Retrying).then_some(pending.since.0);
             overlap::start_or_yield(draft, spec, &pending.origin, refused_since);
@@ -54,25 +52,24 @@ fn miss(draft: &mut Draft<'_>, pending: &Pending) {
 }
 
 /// Whether a slot that waits has waited past its starting deadline.
-fn is_past_deadline(draft: &Draft<'_>, accepted: &Accepted, pending: &Pending) -> bool {
-    let deadline = accepted.spec.starting_deadline.map(|it| it.seconds_i64());
-    let planned = planned_start(draft, accepted, pending);
+fn is_past_deadline(draft: &Draft<'_>, spec: &ScheduleSpec, pending: &Pending) -> bool {
+    let deadline = spec.starting_deadline.map(|it| it.seconds_i64());
+    let planned = planned_start(draft, pending);
     deadline.is_some_and(|seconds| Slot::floor(planned) <= missed_through(draft.now(), seconds))
 }
 
 /// Whether it is a waiting slot's turn. What then becomes of it, the concurrency policy says.
-fn may_start(draft: &Draft<'_>, accepted: &Accepted, pending: &Pending) -> bool {
-    let spec = &accepted.spec;
+fn may_start(draft: &Draft<'_>, spec: &ScheduleSpec, pending: &Pending) -> bool {
     let is_queue = spec.concurrency_policy() == ConcurrencyPolicy::Queue;
     let is_line = overlap::is_in_line(spec, pending);
     let has_place = overlap::places(draft, spec) > 0;
-    let is_first = draft.plan.memory.pending.first() == Some(pending);
+    let is_first = draft.plan.memory.pending.iter().find(|it| draft.may_start_now(it)) == Some(pending);
     let is_turn = !(is_queue || is_line) || (has_place && is_first);
     // In a queue nobody starts behind a start that was refused before, until that has succeeded.
     let may_follow = !is_queue || !tries_again(draft);
     match pending.why {
         Why::Replacing | Why::Queued => has_place && may_follow && (is_first || !is_queue),
-        Why::Retrying => is_turn && is_tried_again(draft, accepted, pending),
+        Why::Retrying => is_turn && is_tried_again(draft, pending),
         // Beside the line of `All` a late slot joins a queue like any other.
         Why::CatchUp | Why::Other(_) => (is_turn && may_follow) || (is_queue && !is_line),
     }
@@ -82,11 +79,14 @@ fn tries_again(draft: &Draft<'_>) -> bool {
     draft.plan.starts.iter().any(|it| it.refused_since.is_some())
 }
 
-fn is_tried_again(draft: &Draft<'_>, accepted: &Accepted, pending: &Pending) -> bool {
-    wake::retry_at(planned_start(draft, accepted, pending), pending.since.0, draft.snapshot.last_refusal)
+fn is_tried_again(draft: &Draft<'_>, pending: &Pending) -> bool {
+    wake::retry_at(planned_start(draft, pending), pending.since.0, draft.snapshot.last_refusal)
         .is_none_or(|at| at <= draft.now())
 }
 
-fn planned_start(draft: &Draft<'_>, accepted: &Accepted, pending: &Pending) -> Timestamp {
-    PlannedStarts::new(accepted, &draft.snapshot.schedule).of_origin(&pending.origin, pending.since.0)
+fn planned_start(draft: &Draft<'_>, pending: &Pending) -> Timestamp {
+    match pending.origin.slot() {
+        Some(slot) => draft.snapshot.planned_starts().map_or(slot, |it| it.of(slot)).timestamp(),
+        None => draft.asked_for(&pending.origin),
+    }
 }

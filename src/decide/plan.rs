@@ -27,6 +27,13 @@ pub struct Plan {
     pub adopted: Vec<Adopted>,
     /// Runs that ended.
     pub ended: Vec<RunEnd>,
+    /// Runs that ended and whose ScheduleRun does not tell yet: it does so first, and until that is
+    /// read back they stay among the active ones.
+    pub untold: Vec<RunEnd>,
+    /// ScheduleRuns that are over without a run.
+    pub dismissed: Vec<Dismissed>,
+    /// ScheduleRuns to delete, their result expired.
+    pub expired_runs: Vec<ExpiredRun>,
     /// Attempts that ended, and are to be followed by another of the same run.
     pub backed_off: Vec<BackedOff>,
     /// Jobs to create.
@@ -96,6 +103,26 @@ pub struct Settled {
     pub reason: Reason,
     /// The slot they were coalesced into.
     pub into: Option<Slot>,
+}
+
+/// A ScheduleRun that is over without a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dismissed {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A ScheduleRun to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiredRun {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
 }
 
 /// A Job found that status did not account for: it counts as started.
@@ -214,8 +241,13 @@ pub enum Milestone {
 /// Why something was decided: one word, the same in status, events, logs and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// The trigger names an instant at or before the Schedule's creation.
+    /// The trigger names an instant at or before the Schedule's creation, or the ScheduleRun is
+    /// older than the Schedule.
     BeforeCreation,
+    /// The ScheduleRun came with the status of another one.
+    CopiedStatus,
+    /// The ScheduleRun names no Schedule, or none any more.
+    NoSuchSchedule,
     /// The trigger was changed before the slot was decided.
     TriggerChanged,
     /// It could not start within startingDeadline.
@@ -264,6 +296,8 @@ impl Reason {
     /// Every reason there is.
     pub const ALL: &'static [Self] = &[
         Self::BeforeCreation,
+        Self::CopiedStatus,
+        Self::NoSuchSchedule,
         Self::TriggerChanged,
         Self::StartingDeadline,
         Self::CatchUpNone,

@@ -4,8 +4,9 @@
 
 use jiff::Timestamp;
 
+use super::Draft;
 use super::plan::Reason;
-use super::{Draft, naming, queue};
+use super::queue;
 use crate::api::spec::{CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
 use crate::api::status::{Origin, Outcome, Pending, Why};
 use crate::time::Slot;
@@ -20,12 +21,13 @@ pub(super) fn since(draft: &Draft<'_>) -> Option<Timestamp> {
     all(draft).iter().map(|it| it.since.0).min()
 }
 
-/// A create that was not answered may have been carried out: before another slot starts, its run is
-/// looked for.
+/// A create that was not answered may have been carried out: before another slot, or anything
+/// asked for by hand, starts, its run is looked for.
 pub(super) fn look_for_all(draft: &mut Draft<'_>) {
-    for slot in all(draft).iter().filter_map(|it| it.origin.slot()) {
-        let schedule = &draft.snapshot.schedule;
-        draft.look_at(&naming::job_name(&schedule.name, &schedule.uid, slot));
+    let refused = draft.plan.memory.pending.iter().filter(|it| it.why == Why::Retrying);
+    let causes: Vec<_> = refused.filter_map(|it| draft.cause(&it.origin)).collect();
+    for cause in causes {
+        draft.look_at(&cause.job_name(&draft.snapshot.schedule));
     }
 }
 

@@ -17,11 +17,11 @@ pub(super) fn oldest(draft: &mut Draft<'_>, spec: &ScheduleSpec, origin: &Origin
     // Those of a queue are left from before the policy was changed.
     let (replacing, others): (Vec<Pending>, Vec<Pending>) = std::mem::take(&mut draft.plan.memory.pending)
         .into_iter()
-        .partition(|it| matches!(it.why, Why::Replacing | Why::Queued) && it.origin.slot().is_some());
+        .partition(|it| matches!(it.why, Why::Replacing | Why::Queued));
     draft.plan.memory.pending = others;
     // An older slot that comes to this point, from the line of late ones, does not displace a newer one.
     let mut rivals: Vec<&Origin> = replacing.iter().map(|it| &it.origin).chain([origin]).collect();
-    rivals.sort_by_key(|it| it.asked_for(draft.now()));
+    rivals.sort_by_key(|it| draft.asked_for(it));
     let Some(newest) = rivals.pop() else { return };
     for older in rivals {
         draft.settle_one(older, Outcome::Coalesced, Reason::ConcurrencyReplace, newest.slot());
@@ -58,7 +58,7 @@ fn going_on(draft: &Draft<'_>) -> Vec<(Timestamp, Origin)> {
     let active = draft.plan.memory.active.iter();
     let active = active.filter(|run| !draft.is_over(run) && run.state != RunState::Stopping);
     let starts = draft.plan.starts.iter().filter(|it| it.attempt == 1);
-    let starts = starts.map(|it| (it.origin.asked_for(draft.now()), it.origin.clone()));
+    let starts = starts.map(|it| (draft.asked_for(&it.origin), it.origin.clone()));
     let mut all: Vec<_> = active.map(|run| (run.asked_for(), run.origin.clone())).chain(starts).collect();
     all.sort_by_key(|(asked_for, _)| *asked_for);
     all

@@ -2,6 +2,7 @@
 //! none before the fence. All attempts of a run stay until it has ended, so that a late create of
 //! any of them meets its name.
 
+use super::naming::is_same_run;
 use super::plan::{Reason, Removal, SetTtl};
 use super::snapshot::{JobState, JobView, Presence};
 use super::{Draft, later, slot_of};
@@ -24,7 +25,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, spec: &ScheduleSpec) {
 fn runs<'a>(jobs: &[&'a JobView]) -> Vec<Vec<&'a JobView>> {
     let mut runs: Vec<Vec<&JobView>> = Vec::new();
     for job in jobs {
-        match runs.iter_mut().find(|run| run.iter().any(|it| it.origin == job.origin)) {
+        match runs.iter_mut().find(|run| run.iter().any(|it| super::naming::is_same_run(&it.name, &job.name))) {
             Some(run) => run.push(job),
             None => runs.push(vec![job]),
         }
@@ -65,7 +66,8 @@ fn is_accounted_for(draft: &Draft<'_>, job: &JobView) -> bool {
             .origin
             .slot()
             .is_none_or(|slot| status.decided_through.as_ref().is_some_and(|mark| slot <= slot_of(mark)))
-        && !status.active.iter().any(|run| run.job_uid == job.uid || run.origin == job.origin)
+        && draft.schedule_run_of(&job.name).is_none_or(|run| run.status.outcome.is_some())
+        && !status.active.iter().any(|run| run.job_uid == job.uid || is_same_run(&run.job_name, &job.name))
         && !status.pending.iter().any(|it| it.origin == job.origin)
         && !draft.plan.adopted.iter().any(|it| it.job_name == job.name)
 }

@@ -53,7 +53,9 @@ pub(super) fn will_follow(draft: &Draft<'_>, run: &ActiveRun) -> bool {
 /// By which rule another attempt of a run follows, if one does.
 fn rule<'a>(draft: &Draft<'a>, run: &ActiveRun) -> Option<&'a Retry> {
     let retry = draft.snapshot.readable_spec().and_then(|spec| spec.retry.as_ref());
-    retry.filter(|it| it.allows_after(run.attempt) && run.state != RunState::Stopping)
+    // Of a ScheduleRun that was deleted nobody asks for another attempt.
+    let is_asked_for = run.origin.slot().is_some() || draft.schedule_run_of(&run.job_name).is_some();
+    retry.filter(|it| is_asked_for && it.allows_after(run.attempt) && run.state != RunState::Stopping)
 }
 
 /// What becomes of a run between two attempts: `None` while it waits for the next one.

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{Adopted, Look, RunEnd};
 use super::snapshot::{Evidence, JobState, JobView, Presence};
-use super::{Draft, retry, slot_of};
+use super::{Draft, manual, naming, retry, slot_of};
 use crate::api::status::{ActiveRun, Outcome, RunState};
 use crate::time::Slot;
 
@@ -17,7 +17,9 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
     }
     let mut going_on = Vec::new();
     for mut run in std::mem::take(&mut draft.plan.memory.active) {
-        let end = if retry::is_between_attempts(&run) {
+        let end = if let Some(told) = manual::told(draft, &run) {
+            Some(told)
+        } else if retry::is_between_attempts(&run) {
             retry::fate(draft, &run)
         } else {
             let job = snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
@@ -40,10 +42,12 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
 /// Records a Job that status does not account for. A Job for an instant still to come was named
 /// by a clock ahead of ours: it is nobody's until that instant.
 fn adopt(draft: &mut Draft<'_>, job: &JobView) {
-    if job.asked_for() > draft.now() || draft.plan.memory.active.iter().any(|run| run.job_uid == job.uid) {
+    if job.origin.slot().is_some_and(|slot| slot.timestamp() > draft.now())
+        || draft.plan.memory.active.iter().any(|run| run.job_uid == job.uid)
+    {
         return;
     }
-    let known = draft.plan.memory.active.iter().position(|run| run.origin == job.origin);
+    let known = draft.plan.memory.active.iter().position(|run| naming::is_same_run(&run.job_name, &job.name));
     if let Some(index) = known {
         let attempt = draft.plan.memory.active[index].attempt;
         if attempt < attempt_of(job) {
@@ -52,8 +56,11 @@ fn adopt(draft: &mut Draft<'_>, job: &JobView) {
         }
     }
     let waiting = draft.plan.memory.pending.iter().position(|it| it.origin == job.origin);
-    let is_above_mark = job.origin.slot().is_some_and(|slot| slot > recorded_mark(draft));
-    let unrecorded = known.is_none() && (is_above_mark || waiting.is_some());
+    let unrecorded = known.is_none()
+        && match job.origin.slot() {
+            Some(slot) => slot > recorded_mark(draft) || waiting.is_some(),
+            None => draft.schedule_run_of(&job.name).is_some_and(|run| run.status.outcome.is_none()),
+        };
     let at_work = !job.state.is_terminal() && job.presence == Presence::Here && !job.stopped;
     if !unrecorded && !at_work {
         return;
@@ -62,7 +69,7 @@ fn adopt(draft: &mut Draft<'_>, job: &JobView) {
         draft.look_at(&job.name);
         return;
     }
-    if let Some(index) = waiting {
+    if let Some(index) = waiting.filter(|_| unrecorded) {
         draft.plan.memory.pending.remove(index);
     }
     draft.plan.adopted.push(Adopted {

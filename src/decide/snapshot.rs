@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::naming;
+use crate::api::ScheduleRunStatus;
 use crate::api::spec::ScheduleSpec;
 use crate::api::status::{Origin, ScheduleStatus};
 use crate::time::{Slot, Trigger};
@@ -26,6 +28,8 @@ pub struct Snapshot {
     /// The highest mark this process wrote for this UID: a slot at or below it was decided, even
     /// if somebody has put an older status back.
     pub floor: Option<Slot>,
+    /// The ScheduleRuns that name it, oldest first.
+    pub schedule_runs: Vec<ScheduleRunView>,
     /// The runs in Backoff in the status that this process wrote last, by the UID of their Job; `None`
     /// when it wrote none. Another one was tried again since, and an older status has been put back.
     pub backed_off: Option<BTreeSet<String>>,
@@ -95,6 +99,45 @@ impl Snapshot {
             Ok(accepted) => Some(&accepted.spec),
             Err(refusal) => refusal.spec.as_deref(),
         }
+    }
+}
+
+/// One ScheduleRun.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleRunView {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The version of the object that was read.
+    pub version: String,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// What was recorded.
+    pub status: ScheduleRunStatus,
+}
+
+impl ScheduleRunView {
+    /// The name of its first Job.
+    #[must_use]
+    pub fn job_name(&self, schedule: &Identity) -> String {
+        naming::job_name_of_run(&schedule.name, &schedule.uid, Slot::floor(self.created), &self.uid)
+    }
+
+    /// Whether nothing will be started for it any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.deleting || self.status.outcome.is_some()
+    }
+
+    /// Whether it came with the status of another object, as from a restore.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        self.status.uid.as_ref().is_some_and(|uid| *uid != self.uid)
     }
 }
 

@@ -7,6 +7,7 @@ use super::happened::StartEnd;
 use super::notices::{self, Notice};
 use super::{SHORT_MESSAGE_BYTES, text};
 use crate::api::status::{ActiveRun, RunState, ScheduleStatus};
+use crate::decide::naming;
 use crate::decide::plan::{Reason, Start};
 use crate::decide::{active_run, next_attempt};
 
@@ -30,7 +31,8 @@ pub(super) fn running(start: &Start, job_uid: &str, created: Timestamp) -> Activ
 /// Records what came of the start of a further attempt. One that is refused for good ends its run;
 /// the next decision finds that here.
 pub(super) fn note_start(status: &mut ScheduleStatus, start: &Start, end: &StartEnd, telling: &mut Vec<Notice>) {
-    let is_its_run = |run: &&mut ActiveRun| run.origin == start.origin && run.state == RunState::Backoff;
+    let is_its_run =
+        |run: &&mut ActiveRun| naming::is_same_run(&run.job_name, &start.job_name) && run.state == RunState::Backoff;
     let Some(run) = status.active.iter_mut().find(is_its_run) else { return };
     match end {
         StartEnd::Created { job_uid, created } => {

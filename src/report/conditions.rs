@@ -139,7 +139,9 @@ fn is_complete(status: &ScheduleStatus, snapshot: &Snapshot) -> bool {
     let from = status.decided_through.as_ref().map(|it| crate::time::Slot::floor(it.0));
     let nothing_to_come =
         status.max_runs_reached.is_some() || from.is_some_and(|from| accepted.trigger.next(from) == Search::Never);
-    nothing_to_come && status.pending.is_empty() && status.active.is_empty()
+    // What was asked for by hand is no part of the plan.
+    let mut open = status.pending.iter().map(|it| &it.origin).chain(status.active.iter().map(|it| &it.origin));
+    nothing_to_come && open.all(|origin| origin.slot().is_none())
 }
 
 fn why_complete(status: &ScheduleStatus) -> &'static str {
@@ -248,10 +250,10 @@ fn runs_starting(writer: &mut Writer, status: &ScheduleStatus) -> Option<Conditi
 }
 
 /// Writes conditions that keep the time of their last transition.
-struct Writer {
-    now: Timestamp,
-    generation: i64,
-    before: Vec<Condition>,
+pub(super) struct Writer {
+    pub now: Timestamp,
+    pub generation: i64,
+    pub before: Vec<Condition>,
 }
 
 impl Writer {
@@ -259,7 +261,7 @@ impl Writer {
         self.before.iter().any(|it| it.type_ == type_ && it.status == status && it.reason == reason)
     }
 
-    fn write(&mut self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+    pub fn write(&mut self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
         let before = self.before.iter().find(|it| it.type_ == type_ && it.status == status);
         // Whole seconds, as the API server stores them: what is read back equals what was written.
         let now = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);

@@ -104,10 +104,12 @@ pub(super) fn settled(settled: &Settled) -> Notice {
     )
 }
 
-/// Why slots did not start, for people.
-fn in_words(reason: Reason) -> &'static str {
+/// Why slots and ScheduleRuns did not start, for people.
+pub(super) fn in_words(reason: Reason) -> &'static str {
     match reason {
         Reason::BeforeCreation => "before the Schedule was created, so it never starts",
+        Reason::CopiedStatus => "it came with the status of another ScheduleRun, so it is a copy: create one without",
+        Reason::NoSuchSchedule => "there is no Schedule of this name: create the Schedule first, then this again",
         Reason::TriggerChanged => "undecided when spec.trigger was changed, so it never starts",
         Reason::StartingDeadline => "could not start within spec.startingDeadline",
         Reason::CatchUpNone => "late, and catchUp chose None",
@@ -192,9 +194,18 @@ pub(super) fn backed_off(backed_off: &BackedOff) -> Notice {
 
 /// The end of a run.
 pub(super) fn ended(end: &RunEnd) -> Notice {
+    notice(!end.outcome.is_success(), &end.outcome, how_it_ended(end), Some(&end.run.job_name))
+}
+
+/// The end of a run, in words.
+pub(super) fn how_it_ended(end: &RunEnd) -> String {
     let attempts = if end.run.attempt > 1 { format!(", attempt {},", end.run.attempt) } else { String::new() };
-    let note = format!("Job {}{attempts} of {} {}", end.run.job_name, end.run.origin, how(end));
-    notice(!end.outcome.is_success(), &end.outcome, note, Some(&end.run.job_name))
+    format!("Job {}{attempts} of {} {}", end.run.job_name, end.run.origin, how(end))
+}
+
+/// What a ScheduleRun itself is told about.
+pub(super) fn of_schedule_run(is_warning: bool, outcome: &Outcome, note: &str, job_name: Option<&str>) -> Notice {
+    notice(is_warning, outcome, note.to_owned(), job_name)
 }
 
 /// How it ended, for people.

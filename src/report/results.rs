@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::text;
 use crate::api::spec::ScheduleSpec;
-use crate::api::status::{RunResult, ScheduleStatus};
+use crate::api::status::{Outcome, RunResult, ScheduleStatus};
 use crate::decide::plan::RunEnd;
 use crate::time::Slot;
 
@@ -15,7 +15,7 @@ const MESSAGE_BYTES: usize = 1024;
 
 /// Adds the result of a planned run, if its kind has a time to live.
 pub(super) fn add(status: &mut ScheduleStatus, spec: &ScheduleSpec, slot: Slot, end: &RunEnd) {
-    let Some(ttl) = spec.result_ttl(end.outcome.is_success()) else { return };
+    let Some(expiration_time) = expiration(spec, &end.outcome, end.at) else { return };
     let (message, truncated) = match &end.message {
         Some(message) => {
             let (message, truncated) = text::clean(message, MESSAGE_BYTES);
@@ -23,7 +23,6 @@ pub(super) fn add(status: &mut ScheduleStatus, spec: &ScheduleSpec, slot: Slot, 
         }
         None => (None, false),
     };
-    let expiration = end.at.saturating_add(SignedDuration::from_secs(ttl.seconds_i64())).unwrap_or(Timestamp::MAX);
     status.results.push(RunResult {
         slot_time: Time(slot.timestamp()),
         job_name: end.run.job_name.clone(),
@@ -35,9 +34,16 @@ pub(super) fn add(status: &mut ScheduleStatus, spec: &ScheduleSpec, slot: Slot, 
         truncated,
         start_time: end.run.start_time.clone(),
         completion_time: Time(end.at),
-        expiration_time: Time(expiration),
+        expiration_time,
     });
     status.results.sort_by(|a, b| a.slot_time.cmp(&b.slot_time));
+}
+
+/// When the result of what ended so at an instant is removed; `None`: it is not kept at all, or, of
+/// a ScheduleRun, never removed.
+pub(super) fn expiration(spec: &ScheduleSpec, outcome: &Outcome, at: Timestamp) -> Option<Time> {
+    let ttl = spec.result_ttl(outcome.is_success())?;
+    Some(Time(at.saturating_add(SignedDuration::from_secs(ttl.seconds_i64())).unwrap_or(Timestamp::MAX)))
 }
 
 /// Removes results whose expiration has come.

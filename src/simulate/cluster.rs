@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::job::{Behavior, Change, Job};
+use super::schedule_run::StoredRun;
 
 /// The namespace of the one Schedule.
 pub const NAMESPACE: &str = "team";
@@ -83,6 +84,8 @@ pub struct Cluster {
     pub now: Timestamp,
     /// The one Schedule.
     pub schedule: Stored,
+    /// The ScheduleRuns that are there, by name.
+    pub schedule_runs: BTreeMap<String, StoredRun>,
     /// The Jobs that are there, by name.
     pub jobs: BTreeMap<String, Job>,
     /// What becomes of creates from now on.
@@ -113,6 +116,7 @@ impl Cluster {
         Self {
             now,
             schedule,
+            schedule_runs: BTreeMap::new(),
             jobs: BTreeMap::new(),
             creates: Creates::Accepted,
             writes_until_crash: None,
@@ -287,12 +291,12 @@ impl Cluster {
         }
     }
 
-    fn next_version(&mut self) -> u64 {
+    pub(super) fn next_version(&mut self) -> u64 {
         self.version += 1;
         self.version
     }
 
-    fn wrote(&mut self) -> Result<(), Crashed> {
+    pub(super) fn wrote(&mut self) -> Result<(), Crashed> {
         let Some(left) = &mut self.writes_until_crash else { return Ok(()) };
         *left = left.saturating_sub(1);
         if *left > 0 {

@@ -2,7 +2,7 @@
 //! or deleted before.
 
 use crate::api::Duration;
-use crate::decide::job::ANNOTATION_STOPPED;
+use crate::decide::job::{ANNOTATION_SCHEDULE_RUN, ANNOTATION_STOPPED};
 use crate::decide::naming;
 use crate::decide::snapshot::Evidence;
 use crate::store::job::ObservedJob;
@@ -119,9 +119,14 @@ impl Job {
         naming::identity(&self.name, &self.owner_uid).map(|(slot, _)| slot)
     }
 
+    /// The ScheduleRun it is for.
+    pub fn schedule_run(&self) -> Option<&str> {
+        self.body["metadata"]["annotations"][ANNOTATION_SCHEDULE_RUN].as_str()
+    }
+
     /// Which attempt of its run it is.
     pub fn attempt(&self) -> u32 {
-        naming::identity(&self.name, &self.owner_uid).map_or(1, |(_, attempt)| attempt)
+        naming::split(&self.name).1
     }
 
     /// Lets it do what Jobs of its kind do in its attempt.

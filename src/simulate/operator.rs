@@ -82,6 +82,8 @@ impl Operator {
         let acts = plan.starts.len()
             + plan.stops.len()
             + plan.removals.len()
+            + plan.expired_runs.len()
+            + reported.schedule_runs.len()
             + plan.ttls.len()
             + usize::from(plan.try_template);
         (*before != after || acts > 0)
@@ -97,6 +99,12 @@ impl Operator {
 
     fn gather(&mut self, cluster: &Cluster) -> Option<Snapshot> {
         self.store.put_schedule(cluster.observed_schedule());
+        let mut listed = self.store.begin_schedule_runs(None);
+        for (name, run) in &cluster.schedule_runs {
+            listed.saw(NAMESPACE, name);
+            self.store.put_schedule_run(&run.observed(name));
+        }
+        self.store.end_schedule_runs(&listed);
         let circumstances =
             Circumstances { now: cluster.now, clock_skew: self.clock_skew.clone(), fence_seconds: FENCE_SECONDS };
         let (mut snapshot, _) =
@@ -169,6 +177,9 @@ impl Operator {
         for removal in &plan.removals {
             cluster.delete_background(&removal.job_name)?;
         }
+        for run in &plan.expired_runs {
+            cluster.delete_run(&run.name)?;
+        }
         for ttl in &plan.ttls {
             cluster.set_ttl(&ttl.job_name, ttl.seconds)?;
         }
@@ -217,7 +228,13 @@ impl Operator {
         let report = report(snapshot, plan, happened);
         let new = to_value(&report.status);
         let refused = happened.starts.iter().any(|(_, end)| matches!(end, StartEnd::Blocked { .. }));
-        let is_to_go_on = refused || !plan.unread.is_empty();
+        let is_to_go_on = refused || !plan.unread.is_empty() || !report.schedule_runs.is_empty();
+        for run in &report.schedule_runs {
+            for notice in &run.notices {
+                ledger.news.push(format!("ScheduleRun {}: {}: {}", run.name, notice.reason, notice.note));
+            }
+            cluster.write_run_status(&run.name, &run.uid, &run.status)?;
+        }
         if snapshot.status.as_ref().map(to_value).as_ref() == Some(&new) {
             return Ok(is_to_go_on);
         }

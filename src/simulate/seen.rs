@@ -7,6 +7,7 @@ use crate::api::status::{Origin, RunResult, SlotOutcome};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::job::Job;
+use super::schedule_run;
 use super::times::Times;
 use super::world::World;
 
@@ -26,6 +27,8 @@ pub fn seen(world: &World) -> Seen {
     let mut jobs: Vec<_> = world.cluster.jobs.values().collect();
     jobs.sort_by_key(|job| (job.slot(), job.attempt()));
     seen.insert("jobs", jobs.iter().map(|job| format!("{} {}", which(times, job), job.word())).collect());
+    let runs = world.cluster.schedule_runs.iter();
+    seen.insert("scheduleRuns", runs.map(|(name, run)| schedule_run::line(times, name, run)).collect());
     seen.insert("events", world.ledger.events.clone());
     seen.insert("mostAtWork", vec![world.most_at_work.to_string()]);
     seen.insert("wake", world.wake().map(|at| times.show(at)).into_iter().collect());
@@ -34,7 +37,8 @@ pub fn seen(world: &World) -> Seen {
 
 /// A Job by its slot, and its attempt if it is not the first.
 pub fn which(times: &Times, job: &Job) -> String {
-    let slot = job.slot().map_or_else(|| job.name.clone(), |slot| times.show(slot.timestamp()));
+    let run = || job.schedule_run().unwrap_or(&job.name).to_owned();
+    let slot = job.slot().map_or_else(run, |slot| times.show(slot.timestamp()));
     if job.attempt() > 1 { format!("{slot} attempt {}", job.attempt()) } else { slot }
 }
 

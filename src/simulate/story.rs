@@ -64,6 +64,12 @@ struct Step {
     creates: Option<Creates>,
     /// The Job of a slot's newest attempt.
     delete_job: Option<String>,
+    /// A user creates the ScheduleRun of this name.
+    schedule_run: Option<String>,
+    delete_schedule_run: Option<String>,
+    /// A restore makes it anew, with its status.
+    copy_schedule_run: Option<String>,
+    delete_job_of_run: Option<String>,
     delete_schedule: bool,
     keep_status: bool,
     restore_status: bool,
@@ -190,6 +196,10 @@ impl Step {
             world.crash_after(writes);
         }
         self.edit.iter().for_each(|patch| world.edit(patch));
+        self.schedule_run.iter().for_each(|name| world.create_run(name));
+        self.delete_schedule_run.iter().for_each(|name| world.delete_run(name));
+        self.copy_schedule_run.iter().for_each(|name| world.copy_run(name));
+        self.delete_job_of_run.iter().for_each(|name| world.delete_job_of_run(name));
         self.delete_job.iter().try_for_each(|text| slot(text).map(|slot| world.delete_job(slot)))?;
         self.late_create
             .iter()

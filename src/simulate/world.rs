@@ -201,6 +201,35 @@ impl World {
         }
     }
 
+    /// A user asks for a run now.
+    pub fn create_run(&mut self, name: &str) {
+        self.tell(format!("a user creates the ScheduleRun {name}"));
+        self.cluster.create_run(name, json!({"state": "Pending", "conditions": []}));
+        self.is_dirty = true;
+    }
+
+    /// A user deletes a ScheduleRun.
+    pub fn delete_run(&mut self, name: &str) {
+        self.tell(format!("a user deletes the ScheduleRun {name}"));
+        self.cluster.schedule_runs.remove(name);
+        self.is_dirty = true;
+    }
+
+    /// A restore makes a ScheduleRun anew, with the status it had.
+    pub fn copy_run(&mut self, name: &str) {
+        self.tell(format!("a restore makes the ScheduleRun {name} anew, with its status"));
+        let status = self.cluster.schedule_runs.get(name).map_or(Value::Null, |it| it.status.clone());
+        self.cluster.create_run(name, status);
+        self.is_dirty = true;
+    }
+
+    /// A user deletes the Job of a ScheduleRun.
+    pub fn delete_job_of_run(&mut self, name: &str) {
+        self.tell(format!("a user deletes the Job of the ScheduleRun {name}"));
+        let jobs: Vec<String> = self.cluster.jobs_of_run(name).iter().map(|job| job.name.clone()).collect();
+        jobs.iter().for_each(|job| self.cluster.delete_after_pods(job));
+    }
+
     /// Somebody makes a copy of status.
     pub fn keep_status(&mut self) {
         self.tell("somebody keeps a copy of status".into());
@@ -249,7 +278,7 @@ impl World {
             deleting: false,
         };
         let spec = serde_json::from_value(schedule.spec.clone()).expect("a spec");
-        let mut body = job::build(&identity, &spec, slot, attempt, None);
+        let mut body = job::build(&identity, &spec, slot.into(), attempt, None);
         body["metadata"]["ownerReferences"][0]["uid"] = json!(owner_uid);
         body
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::GROUP;
 use crate::api::status::Origin;
-use crate::decide::job::{ANNOTATION_STOPPED, ANNOTATION_TTL};
+use crate::decide::job::{ANNOTATION_SCHEDULE_RUN, ANNOTATION_STOPPED, ANNOTATION_TTL, LABEL_SCHEDULE_RUN_UID};
 use crate::decide::naming;
 use crate::decide::snapshot::{JobState, JobView, Presence};
 
@@ -69,20 +69,33 @@ impl ObservedJob {
     /// The Job as decisions see it; `None` when its name is not one we gave it for its owner.
     #[must_use]
     pub fn view(&self) -> Option<JobView> {
-        let name = self.metadata.name.clone()?;
-        let (slot, attempt) = naming::identity(&name, &self.schedule()?.uid)?;
-        let annotation = |key: &str| self.metadata.annotations.as_ref().and_then(|it| it.get(key));
+        let (name, uid) = (self.metadata.name.as_ref()?, &self.schedule()?.uid);
+        if let Some((slot, attempt)) = naming::identity(name, uid) {
+            return self.view_as(Origin::of_slot(slot), attempt);
+        }
+        let run_uid = self.metadata.labels.as_ref()?.get(LABEL_SCHEDULE_RUN_UID)?;
+        let attempt = naming::attempt_of_run(name, uid, run_uid)?;
+        self.view_as(Origin::ScheduleRun(self.annotation(ANNOTATION_SCHEDULE_RUN)?.clone()), attempt)
+    }
+
+    fn annotation(&self, key: &str) -> Option<&String> {
+        self.metadata.annotations.as_ref().and_then(|it| it.get(key))
+    }
+
+    /// The Job as decisions see it, if it is known what it is for.
+    #[must_use]
+    pub fn view_as(&self, origin: Origin, attempt: u32) -> Option<JobView> {
         Some(JobView {
-            origin: Origin::of_slot(slot),
+            origin,
             attempt,
             uid: self.metadata.uid.clone()?,
             created: self.metadata.creation_timestamp.as_ref()?.0,
             presence: if self.metadata.deletion_timestamp.is_some() { Presence::Deleting } else { Presence::Here },
             state: self.state(),
-            stopped: annotation(ANNOTATION_STOPPED).is_some() && self.spec.suspend,
-            deferred_ttl: annotation(ANNOTATION_TTL).and_then(|it| it.parse().ok()),
+            stopped: self.annotation(ANNOTATION_STOPPED).is_some() && self.spec.suspend,
+            deferred_ttl: self.annotation(ANNOTATION_TTL).and_then(|it| it.parse().ok()),
             has_ttl: self.spec.ttl_seconds_after_finished.is_some(),
-            name,
+            name: self.metadata.name.clone()?,
         })
     }
 

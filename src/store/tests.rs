@@ -2,7 +2,8 @@ use serde_json::json;
 
 use super::job::ObservedJob;
 use super::{Key, Store};
-use crate::api::ObservedSchedule;
+use crate::api::status::Origin;
+use crate::api::{ObservedSchedule, ObservedScheduleRun};
 use crate::decide::naming;
 use crate::decide::snapshot::Presence;
 use crate::time::Slot;
@@ -98,4 +99,48 @@ fn what_was_read_just_now_holds_even_if_its_version_is_lower() {
     store.put_schedule(schedule(8));
     store.replace_schedule(schedule(5));
     assert_eq!(store.version_of_schedule(&key()), Some(5));
+}
+
+fn schedule_run(version: u32, uid: &str, schedule: &str) -> ObservedScheduleRun {
+    serde_json::from_value(json!({
+        "metadata": {
+            "namespace": "team", "name": "adhoc", "uid": uid, "resourceVersion": version.to_string(),
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        },
+        "spec": {"scheduleName": schedule},
+    }))
+    .expect("a ScheduleRun")
+}
+
+#[test]
+fn a_schedule_run_is_found_by_the_schedule_it_names_whether_or_not_that_is_there() {
+    let store = Store::default();
+    assert_eq!(store.put_schedule_run(&schedule_run(5, "r-1", "nightly")), Some(key()));
+    assert_eq!(store.keys(), [key()]);
+    store.put_schedule_run(&schedule_run(4, "r-1", "nightly"));
+    assert_eq!(store.schedule_runs(&key())[0].version, "5", "an older version is not taken in");
+
+    // Another one of the same name, for another Schedule, takes its place.
+    store.put_schedule_run(&schedule_run(7, "r-2", "hourly"));
+    assert_eq!(store.schedule_runs(&key()), []);
+    assert_eq!(store.remove_schedule_run(&Key { name: "adhoc".into(), ..key() }, "r-1"), None);
+    store.update_schedule_run(&schedule_run(8, "r-1", "nightly"));
+    assert_eq!(store.schedule_runs(&key()), [], "an answer about one that is gone is not taken in");
+}
+
+#[test]
+fn a_job_of_a_schedule_run_is_known_by_its_label_and_stays_known_without() {
+    let store = Store::default();
+    let name = naming::job_name_of_run("nightly", "u-1", Slot::from_unix_seconds(60), "r-1");
+    let job = |version: u32, run_uid: Option<&str>| -> ObservedJob {
+        let mut job = serde_json::to_value(job(version, "j-1")).expect("writable");
+        job["metadata"]["name"] = json!(name);
+        job["metadata"]["annotations"] = json!({"punctual.dev/schedule-run": "adhoc"});
+        job["metadata"]["labels"] = run_uid.map_or(json!({}), |uid| json!({"punctual.dev/schedule-run-uid": uid}));
+        serde_json::from_value(job).expect("a Job")
+    };
+    assert_eq!(store.put_job(&job(1, Some("r-2"))), None, "the name vouches for another ScheduleRun");
+    assert_eq!(store.put_job(&job(2, Some("r-1"))), Some(key()));
+    assert_eq!(store.put_job(&job(3, None)), Some(key()));
+    assert_eq!(store.jobs("u-1")[0].origin, Origin::ScheduleRun("adhoc".into()));
 }

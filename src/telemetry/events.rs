@@ -1,4 +1,4 @@
-//! Kubernetes Events on Schedules: from [`Notice`]s to `events.k8s.io/v1`.
+//! Kubernetes Events on Schedules and ScheduleRuns: from [`Notice`]s to `events.k8s.io/v1`.
 //!
 //! Guarantees: telling never waits and never fails; only who leads tells; an Event that is equal
 //! to one of the last five minutes is not told again.
@@ -46,9 +46,11 @@ const CONTROLLER: &str = "punctual.dev/operator";
 /// What was being done, of every Event.
 const ACTION: &str = "Schedule";
 
-/// The Schedule an Event is about.
+/// The object of ours an Event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Regarding<'a> {
+    /// Its kind.
+    pub kind: &'static str,
     /// Its namespace.
     pub namespace: &'a str,
     /// Its name.
@@ -127,7 +129,7 @@ fn event(regarding: Regarding<'_>, notice: &Notice, instance: &str, now: Timesta
         uid: uid.map(str::to_owned),
         ..ObjectReference::default()
     };
-    let schedule = |name, uid| reference(&ObservedSchedule::api_version(&()), &ObservedSchedule::kind(&()), name, uid);
+    let api_version = ObservedSchedule::api_version(&());
     Event {
         metadata: ObjectMeta {
             namespace: Some(regarding.namespace.to_owned()),
@@ -139,7 +141,7 @@ fn event(regarding: Regarding<'_>, notice: &Notice, instance: &str, now: Timesta
         reason: Some(cut(&notice.reason, WORD_BYTES)),
         note: Some(cut(&notice.note, NOTE_BYTES)),
         action: Some(ACTION.to_owned()),
-        regarding: Some(schedule(regarding.name, Some(regarding.uid))),
+        regarding: Some(reference(&api_version, regarding.kind, regarding.name, Some(regarding.uid))),
         related: notice.job_name.as_deref().map(|name| reference("batch/v1", "Job", name, None)),
         reporting_controller: Some(CONTROLLER.to_owned()),
         reporting_instance: Some(instance.to_owned()),

@@ -13,7 +13,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::api::status::Outcome;
+use crate::api::status::{Origin, Outcome};
 use crate::decide::plan::Plan;
 use crate::report::happened::{Happened, StartEnd};
 
@@ -159,16 +159,18 @@ impl Metrics {
         for settled in &plan.settled {
             self.slot(&settled.outcome, settled.count.unwrap_or(1));
         }
-        let adopted = plan.adopted.iter().filter(|it| !it.is_of_known_run).count();
+        let is_new_slot = |origin: &Origin, is_first: bool| is_first && origin.slot().is_some();
+        let adopted = plan.adopted.iter().filter(|it| is_new_slot(&it.origin, !it.is_of_known_run)).count();
         self.slot(&Outcome::Started, u64::try_from(adopted).unwrap_or(u64::MAX));
         for (start, end) in &happened.starts {
-            let is_slot = u64::from(start.attempt == 1);
+            // What a ScheduleRun asked for is no slot.
+            let slots = u64::from(is_new_slot(&start.origin, start.attempt == 1));
             match end {
                 StartEnd::Created { .. } | StartEnd::FoundOurs(_) => {
-                    self.slot(&Outcome::Started, is_slot);
+                    self.slot(&Outcome::Started, slots);
                     self.families().last_start.set(now.as_duration().as_secs_f64());
                 }
-                StartEnd::NameTaken | StartEnd::Refused { .. } => self.slot(&Outcome::FailedToCreate, is_slot),
+                StartEnd::NameTaken | StartEnd::Refused { .. } => self.slot(&Outcome::FailedToCreate, slots),
                 StartEnd::Blocked { .. } => {}
             }
         }

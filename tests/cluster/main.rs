@@ -9,6 +9,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on is over")]
 
+mod by_hand;
 mod crash;
 mod downtime;
 mod fence;

@@ -93,6 +93,24 @@ fn the_schema_answers_what_needs_no_parser() {
 }
 
 #[test]
+fn the_schema_answers_for_runs_by_hand_too() {
+    story(async |story| {
+        let run = |spec: &str| {
+            format!(
+                "apiVersion: punctual.dev/v1alpha1\nkind: ScheduleRun\nmetadata: {{name: mistake}}\nspec: {{{spec}}}\n"
+            )
+        };
+        refused(story, &run("reason: because"), &["spec.scheduleName: Required value"]);
+        refused(story, &run("schedule: nightly"), &["unknown field \"spec.schedule\""]);
+        refused(story, &run("scheduleName: a, reason: \"\""), &["spec.reason"]);
+        taken(story, &run("scheduleName: nightly, reason: because"));
+        let unchangeable = ["the spec of a ScheduleRun cannot be changed", "create another ScheduleRun"];
+        refused(story, &run("scheduleName: hourly, reason: because"), &unchangeable);
+        refused(story, &run("scheduleName: nightly"), &unchangeable);
+    });
+}
+
+#[test]
 fn a_condition_answers_what_needs_one() {
     story(async |story| {
         let _operator = story.operator("a").await;

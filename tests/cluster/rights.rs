@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::harness::{now, seconds_from_now, story, text};
+use crate::harness::{Story, now, seconds_from_now, story, text};
 
 /// Rights that no request needs: they let a Job be owned by a Schedule where the cluster asks
 /// whether its creator could as well have set the Schedule's finalizers.
@@ -25,7 +25,9 @@ fn every_right_that_the_chart_gives_is_used() {
         story.schedule("tidy", &(every(2) + "successfulJobsHistoryLimit: 0"), "").await;
         // patches and reads some;
         story.schedule("relay", &(every(3) + "concurrency: {policy: Replace}"), "devcluster/hang: \"true\"").await;
-        // and meets somebody else's edit, so that it has to read the Schedule.
+        // runs by hand what is removed when its result has expired;
+        story.schedule("by-hand", "trigger: {at: [\"2099-01-01T00:00:00Z\"]}\nresultTTL: 1s", "").await;
+        // and meets somebody else's edit, so that it has to read the Schedule, or the ScheduleRun.
         story.until_job("tidy", first).await;
         leader.kill9().await;
         // Runs are taken over, Leases renewed.
@@ -33,7 +35,9 @@ fn every_right_that_the_chart_gives_is_used() {
         let mut unused = Vec::new();
         let all_used = async || {
             count += 1;
-            story.patch("Schedule", "tidy", json!({"metadata": {"labels": {"edit": count.to_string()}}})).await;
+            let label = || json!({"metadata": {"labels": {"edit": count.to_string()}}});
+            story.patch("Schedule", "tidy", label()).await;
+            run_by_hand(story, &format!("by-hand-{count}"), label()).await;
             let used: BTreeSet<_> = story.requests().into_iter().map(|it| (it.resource, it.verb)).collect();
             unused = given(&story.list("Role").await).into_iter().filter(|it| !used.contains(it)).collect();
             (unused.is_empty() || now() > first + SignedDuration::from_secs(40)).then_some(())
@@ -42,6 +46,17 @@ fn every_right_that_the_chart_gives_is_used() {
         assert_eq!(unused, [], "given by the chart, and not used");
         drop(standby);
     });
+}
+
+/// Asks for a run, and edits what asks for it at the moment at which the operator writes its status.
+async fn run_by_hand(story: &Story, name: &str, edit: Value) {
+    story
+        .apply(&format!(
+            "{{apiVersion: punctual.dev/v1alpha1, kind: ScheduleRun, metadata: {{name: {name}}}, spec: {{scheduleName: by-hand}}}}"
+        ))
+        .await;
+    let edits = (0..3).map(|_| story.try_patch("ScheduleRun", name, "", edit.clone()));
+    futures::future::join_all(edits).await;
 }
 
 /// What Roles allow, as resources and verbs.

@@ -7,10 +7,12 @@ use proptest::prelude::*;
 use punctual::api::Duration;
 use punctual::api::ScheduleStatus;
 use punctual::api::spec::{ConcurrencyPolicy, ScheduleSpec};
+use punctual::api::status::Origin;
+use punctual::decide::naming;
 use punctual::time::Slot;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Creates};
+use crate::cluster::{Cluster, Creates, NAME};
 use crate::job::{Behavior, Job};
 use crate::times::Times;
 use crate::world::World;
@@ -36,6 +38,14 @@ enum Act {
     Creates(Creates),
     DeleteAJob,
     HoldJobWatch(bool),
+    RunNow(String),
+    DeleteRun(String),
+    CopyRun(String),
+}
+
+/// Few names, so that some are used again.
+fn run_name() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["one", "two", "three"]).prop_map(str::to_owned)
 }
 
 fn trigger() -> impl Strategy<Value = Value> {
@@ -134,6 +144,9 @@ fn act() -> impl Strategy<Value = Act> {
         2 => prop::sample::select(creates.to_vec()).prop_map(Act::Creates),
         1 => Just(Act::DeleteAJob),
         1 => any::<bool>().prop_map(Act::HoldJobWatch),
+        3 => run_name().prop_map(Act::RunNow),
+        1 => run_name().prop_map(Act::DeleteRun),
+        1 => run_name().prop_map(Act::CopyRun),
     ]
 }
 
@@ -168,8 +181,19 @@ impl Act {
                 at_work.into_iter().for_each(|slot| world.delete_job(slot));
             }
             Self::HoldJobWatch(hold) => world.hold_job_watch(*hold),
+            Self::RunNow(name) if !world.cluster.schedule_runs.contains_key(name) => world.create_run(name),
+            Self::DeleteRun(name) if !is_retrying(world, name) => world.delete_run(name),
+            Self::CopyRun(name) if world.cluster.schedule_runs.contains_key(name) && !is_retrying(world, name) => {
+                world.copy_run(name);
+            }
+            Self::RunNow(_) | Self::DeleteRun(_) | Self::CopyRun(_) => {}
         }
     }
+}
+
+/// What was deleted while its create was not answered is known only once the watch shows its Job.
+fn is_retrying(world: &World, name: &str) -> bool {
+    world.cluster.schedule_runs.get(name).is_some_and(|it| it.read_status().state.as_deref() == Some("Retrying"))
 }
 
 /// Plays a history, and then lets everything come to its end.
@@ -228,13 +252,12 @@ fn check_starts(world: &World) -> Result<(), TestCaseError> {
     let mut seen = BTreeSet::new();
     let mut last_attempts = BTreeMap::new();
     for job in &world.cluster.created {
-        let (slot, at, name) = (job.slot().expect("all Jobs are ours"), job.created, &job.name);
+        let (at, name) = (job.created, &job.name);
         prop_assert!(seen.insert(name), "{name} was created twice\n{}", world.log.join("\n"));
-        let before = last_attempts.insert(slot, job.attempt()).unwrap_or(0);
+        let before = last_attempts.insert(naming::split(name).0, job.attempt()).unwrap_or(0);
         prop_assert_eq!(job.attempt(), before + 1, "{} is out of turn\n{}", name, world.log.join("\n"));
-        if before > 0 {
-            continue;
-        }
+        // Others were asked for by hand.
+        let Some(slot) = job.slot().filter(|_| before == 0) else { continue };
         let era = world.ledger.eras.iter().rev().find(|era| era.since.timestamp() < at);
         prop_assert!(
             era.is_none_or(|era| slot > era.since),
@@ -252,6 +275,30 @@ fn check_starts(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What was asked for by hand is over or under way, and its outcome says whether it has ever run.
+fn check_runs_by_hand(world: &World) -> Result<(), TestCaseError> {
+    let status: ScheduleStatus = serde_json::from_value(world.cluster.schedule.status.clone()).expect("a status");
+    let schedule = &world.cluster.schedule.uid;
+    for (name, run) in &world.cluster.schedule_runs {
+        let told = run.read_status();
+        let log = world.log.join("\n");
+        let created = Slot::floor(run.created);
+        let job = naming::job_name_of_run(NAME, schedule, created, &run.uid);
+        let has_run = world.cluster.created.iter().any(|it| it.name == job);
+        let is_it = |origin: &Origin| *origin == Origin::ScheduleRun(name.clone());
+        let is_under_way = status.active.iter().any(|it| naming::is_same_run(&it.job_name, &job))
+            || status.pending.iter().any(|it| is_it(&it.origin));
+        match told.outcome.filter(|_| told.uid.as_ref() == Some(&run.uid)) {
+            None => prop_assert!(is_under_way || told.uid.as_ref() != Some(&run.uid), "{name} is forgotten\n{log}"),
+            Some(outcome) => {
+                prop_assert!(!is_under_way, "{name} is {outcome} and under way\n{log}");
+                prop_assert_eq!(outcome.is_of_run(), has_run, "{} is {}\n{}", name, outcome, log);
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 150, ..ProptestConfig::default() })]
 
@@ -261,6 +308,7 @@ proptest! {
         let world = play(spec, behavior, &history);
         prop_assert!(world.complaints.is_empty(), "{}\n{}", world.log.join("\n"), world.complaints.join("\n"));
         check_starts(&world)?;
+        check_runs_by_hand(&world)?;
         check_every_slot_is_told(&world)?;
         check_limits(&world, &specs)?;
     }

@@ -90,6 +90,14 @@ annotations:
 - apiGroups: [punctual.dev]
   resources: [schedules/status]
   verbs: [patch]
+# Reads ScheduleRuns, which ask for a run now; deletes them when their result has expired.
+- apiGroups: [punctual.dev]
+  resources: [scheduleruns]
+  verbs: [get, list, watch, delete]
+# Stores what became of them.
+- apiGroups: [punctual.dev]
+  resources: [scheduleruns/status]
+  verbs: [patch]
 # Owns Jobs in a Schedule's name with blockOwnerDeletion, which some clusters
 # (OwnerReferencesPermissionEnforcement, OpenShift) allow only with this right.
 - apiGroups: [punctual.dev]

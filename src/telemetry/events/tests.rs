@@ -16,7 +16,7 @@ use crate::api::status::Outcome;
 use crate::report::notices::{Notice, REASONS};
 use crate::telemetry::Metrics;
 
-const NIGHTLY: Regarding<'_> = Regarding { namespace: "shop", name: "nightly", uid: "uid-1" };
+const NIGHTLY: Regarding<'_> = Regarding { kind: "Schedule", namespace: "shop", name: "nightly", uid: "uid-1" };
 
 /// An API server that takes Events, and answers as it is told: 201 unless there is something else
 /// to answer first.
@@ -159,7 +159,7 @@ async fn an_equal_event_is_told_again_after_five_minutes_only() {
         setup.sink.send(NIGHTLY, &notice("same"), at(second));
     }
     setup.sink.send(NIGHTLY, &notice("other"), at(10));
-    setup.sink.send(Regarding { uid: "uid-2", ..NIGHTLY }, &notice("same"), at(10));
+    setup.sink.send(Regarding { kind: "Schedule", uid: "uid-2", ..NIGHTLY }, &notice("same"), at(10));
     let metrics = setup.finish().await;
     let requests = fake.requests();
     assert_eq!(requests.len(), 4);

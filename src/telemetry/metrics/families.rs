@@ -61,7 +61,7 @@ const RUN_SECONDS: &[f64] =
 /// From a millisecond to the longest time-out of a request.
 const REQUEST_SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Resources that are always watched.
-const WATCHED: &[&str] = &["jobs", "schedules"];
+const WATCHED: &[&str] = &["jobs", "scheduleruns", "schedules"];
 
 /// One label.
 type Label = [(&'static str, &'static str); 1];
@@ -135,7 +135,7 @@ impl Families {
         let versions = [("version", env!("CARGO_PKG_VERSION")), ("tzdata", crate::time::zone_data_version())];
         self.build_info.get_or_create(&versions).set(1);
         for outcome in Outcome::ALL {
-            let family = if is_of_run(outcome) { &self.runs } else { &self.slots };
+            let family = if outcome.is_of_run() { &self.runs } else { &self.slots };
             family.get_or_create(&[("outcome", outcome.as_str())]).inc_by(0);
         }
         for outcome in ["Failed", "TimedOut"] {
@@ -151,12 +151,6 @@ impl Families {
             self.watch_restarts.get_or_create(&[("resource", *resource)]).inc_by(0);
         }
     }
-}
-
-/// Whether an outcome is one of a run; the others are those of slots.
-fn is_of_run(outcome: &Outcome) -> bool {
-    use Outcome::{Deleted, Failed, Lost, Replaced, Succeeded, TimedOut};
-    matches!(outcome, Succeeded | Failed | TimedOut | Replaced | Deleted | Lost)
 }
 
 fn histogram(buckets: &[f64]) -> Histogram {

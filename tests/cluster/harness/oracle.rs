@@ -34,7 +34,7 @@ impl Story {
                 let watches = requests.iter().filter(|it| it.verb == "watch" && it.resource == resource);
                 watches.map(|it| it.credential.clone()).collect()
             };
-            let all = ["schedules", "jobs", "leases"].map(watching);
+            let all = ["schedules", "scheduleruns", "jobs", "leases"].map(watching);
             (all.iter().all(|it| it.len() >= replicas)).then_some(())
         })
         .await;
@@ -53,13 +53,11 @@ impl Story {
     pub fn check_what_is_always_true(&self) {
         let mut attempts = BTreeMap::new();
         for job in self.jobs_seen() {
-            let attempt = (
-                text(&job, "/metadata/labels/punctual.dev~1schedule-uid").to_owned(),
-                text(&job, "/metadata/annotations/punctual.dev~1slot-time").to_owned(),
-                text(&job, "/metadata/annotations/punctual.dev~1attempt").to_owned(),
-            );
-            if let Some(other) = attempts.insert(attempt, job.clone()) {
-                panic!("two Jobs for one attempt of a slot: {} and {}", job["metadata"], other["metadata"]);
+            let label = |name: &str| text(&job, &format!("/metadata/labels/punctual.dev~1{name}")).to_owned();
+            let annotation = |name: &str| text(&job, &format!("/metadata/annotations/punctual.dev~1{name}")).to_owned();
+            let run = (label("schedule-uid"), annotation("slot-time"), label("schedule-run-uid"));
+            if let Some(other) = attempts.insert((run, annotation("attempt")), job.clone()) {
+                panic!("two Jobs for one attempt: {} and {}", job["metadata"], other["metadata"]);
             }
         }
         for (name, log) in self.logs() {

@@ -292,10 +292,13 @@ impl Story {
             .await
     }
 
-    /// Every Job there ever was for a Schedule, oldest slot first.
+    /// Every Job there ever was for the slots of a Schedule, oldest slot first.
     pub fn jobs_of(&self, schedule: &str) -> Vec<Value> {
         let mut jobs = self.jobs_seen();
-        jobs.retain(|job| text(job, "/metadata/annotations/punctual.dev~1schedule") == schedule);
+        jobs.retain(|job| {
+            text(job, "/metadata/annotations/punctual.dev~1schedule") == schedule
+                && job.pointer("/metadata/annotations/punctual.dev~1slot-time").is_some()
+        });
         jobs.sort_by_key(job_slot);
         jobs
     }
@@ -343,7 +346,7 @@ pub fn now() -> Timestamp {
 
 fn api_version(kind: &str) -> &'static str {
     match kind {
-        "Schedule" => "punctual.dev/v1alpha1",
+        "Schedule" | "ScheduleRun" => "punctual.dev/v1alpha1",
         "Job" => "batch/v1",
         "Lease" => "coordination.k8s.io/v1",
         "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => "admissionregistration.k8s.io/v1",
