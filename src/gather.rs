@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::api::observed::JsonText;
 use crate::api::status::RunState;
 use crate::api::{ObservedSchedule, ScheduleSpec, ScheduleStatus};
 use crate::cluster::Cluster;
@@ -82,14 +83,37 @@ pub fn gather(
     recall: &mut Recall,
     circumstances: Circumstances,
 ) -> Result<Option<(Snapshot, String)>, UnreadableStatus> {
+    gather_knowing(store, key, recall, circumstances, &mut Known::default())
+}
+
+/// What was read last, so that equal texts need not be read again. The operator keeps none: it
+/// would cost more memory than it saves time.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    keeps: bool,
+    spec: Option<(JsonText, Result<Accepted, Refusal>, String)>,
+    status: Option<(JsonText, Option<ScheduleStatus>)>,
+}
+
+/// As [`gather`], for one who looks at the same Schedule again and again.
+///
+/// # Errors
+/// When its status cannot be read.
+pub fn gather_knowing(
+    store: &Store,
+    key: &Key,
+    recall: &mut Recall,
+    circumstances: Circumstances,
+    known: &mut Known,
+) -> Result<Option<(Snapshot, String)>, UnreadableStatus> {
     let Some(observed) = store.schedule(key) else { return Ok(None) };
     let Some(schedule) = identity(&observed) else { return Ok(None) };
     if recall.uid != schedule.uid {
         *recall = Recall { uid: schedule.uid.clone(), ..Recall::default() };
     }
-    let status = observed.read_status().map_err(|source| UnreadableStatus { key: key.clone(), source })?;
+    let status = known.status(&observed).map_err(|source| UnreadableStatus { key: key.clone(), source })?;
     let status = status.filter(|it| it.uid.as_deref() == Some(&schedule.uid));
-    let (spec, trigger_hash) = read_spec(&observed, &schedule);
+    let (spec, trigger_hash) = known.spec(&observed, &schedule);
     let snapshot = Snapshot {
         now: circumstances.now,
         clock_skew: circumstances.clock_skew,
@@ -190,11 +214,33 @@ fn identity(observed: &ObservedSchedule) -> Option<Identity> {
     })
 }
 
-/// The spec, understood or refused, and the hash of its trigger as it is stored.
-fn read_spec(observed: &ObservedSchedule, schedule: &Identity) -> (Result<Accepted, Refusal>, String) {
-    let raw: Value = serde_json::from_str(observed.spec.as_str()).unwrap_or_default();
-    let hash = trigger_hash(raw.get("trigger").unwrap_or(&Value::Null));
-    (understand(observed, schedule), hash)
+impl Known {
+    /// Nothing yet, but what is read is kept.
+    #[must_use]
+    pub fn keeping() -> Self {
+        Self { keeps: true, ..Self::default() }
+    }
+
+    /// The spec, understood or refused, and the hash of its trigger as it is stored.
+    fn spec(&mut self, observed: &ObservedSchedule, schedule: &Identity) -> (Result<Accepted, Refusal>, String) {
+        if let Some((_, spec, hash)) = self.spec.as_ref().filter(|(text, ..)| *text == observed.spec) {
+            return (spec.clone(), hash.clone());
+        }
+        let raw: Value = serde_json::from_str(observed.spec.as_str()).unwrap_or_default();
+        let hash = trigger_hash(raw.get("trigger").unwrap_or(&Value::Null));
+        let spec = understand(observed, schedule);
+        self.spec = self.keeps.then(|| (observed.spec.clone(), spec.clone(), hash.clone()));
+        (spec, hash)
+    }
+
+    fn status(&mut self, observed: &ObservedSchedule) -> Result<Option<ScheduleStatus>, serde_json::Error> {
+        if let Some((_, status)) = self.status.as_ref().filter(|(text, _)| *text == observed.status) {
+            return Ok(status.clone());
+        }
+        let status = observed.read_status()?;
+        self.status = self.keeps.then(|| (observed.status.clone(), status.clone()));
+        Ok(status)
+    }
 }
 
 fn understand(observed: &ObservedSchedule, schedule: &Identity) -> Result<Accepted, Refusal> {

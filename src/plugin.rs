@@ -4,6 +4,8 @@
 //! [`manifests`] get Schedules from files, standard input or the cluster ([`lookup`], which only
 //! reads). [`check`] judges one, with [`schema`], [`rules`] and [`identity`] for what the API server
 //! refuses and [`surprises`] for what is legal; [`forecast`] and [`clock_changes`] say when it runs, and why.
+//! [`simulate`] and [`why`] play what is to come in the world of `crate::simulate`; [`reasons`] knows
+//! which field decides.
 
 mod check;
 mod clock_changes;
@@ -12,13 +14,17 @@ mod identity;
 mod lint;
 mod lookup;
 mod manifests;
+mod moment;
 mod next;
 mod problem;
+mod reasons;
 mod rules;
 mod schema;
+mod simulate;
 mod source;
 mod strict;
 mod surprises;
+mod why;
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -39,6 +45,8 @@ pub struct Arguments {
 enum Command {
     Next(next::Next),
     Lint(lint::Lint),
+    Simulate(Box<simulate::Simulate>),
+    Why(why::Why),
 }
 
 /// How an answer looks.
@@ -64,7 +72,7 @@ pub struct Surroundings<'a> {
 }
 
 /// How a command ended: its exit status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
     Clean = 0,
     Problems = 1,
@@ -76,6 +84,8 @@ pub fn run(arguments: &Arguments, surroundings: &mut Surroundings<'_>) -> ExitCo
     let end = match &arguments.command {
         Command::Next(next) => next.run(surroundings),
         Command::Lint(lint) => lint.run(surroundings),
+        Command::Simulate(simulate) => simulate.run(surroundings),
+        Command::Why(why) => why.run(surroundings),
     };
     match end.and_then(|status| surroundings.out.flush().map(|()| status)) {
         Ok(status) => ExitCode::from(status as u8),

@@ -6,6 +6,7 @@
 //! is given, what happens when, and what is expected.
 
 pub mod cluster;
+pub mod history;
 pub mod job;
 pub mod ledger;
 pub mod operator;

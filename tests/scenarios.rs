@@ -32,7 +32,8 @@ fn every_story_ends_as_expected() {
 
 fn read(file: &Path) -> Result<Story, String> {
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    Story::read(&text)
+    let story = Story::read(&text)?;
+    if story.expect.is_empty() { Err("it expects nothing".into()) } else { Ok(story) }
 }
 
 /// The stories, by name; those whose name holds the text in `SCENARIO`, if it is set.

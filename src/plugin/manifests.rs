@@ -40,6 +40,11 @@ pub struct Manifests {
 }
 
 impl Manifests {
+    /// As [`Self::read`]; nothing, if nothing is asked for.
+    pub fn read_if_any(names: &[String], stdin: &mut dyn Read) -> Self {
+        if names.is_empty() { Self::default() } else { Self::read(names, stdin) }
+    }
+
     /// Reads files, folders and standard input (`-`).
     pub fn read(names: &[String], stdin: &mut dyn Read) -> Self {
         let mut all = Self::default();

@@ -105,7 +105,8 @@ pub(super) fn settled(settled: &Settled) -> Notice {
 }
 
 /// Why slots and ScheduleRuns did not start, for people.
-pub(super) fn in_words(reason: Reason) -> &'static str {
+#[must_use]
+pub fn in_words(reason: Reason) -> &'static str {
     match reason {
         Reason::BeforeCreation => "before the Schedule was created, so it never starts",
         Reason::CopiedStatus => "it came with the status of another ScheduleRun, so it is a copy: create one without",

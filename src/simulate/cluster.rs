@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::api::ObservedSchedule;
+use crate::api::status::ActiveRun;
+use crate::store::job::ObservedJob;
 use crate::time::Slot;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::job::{Behavior, Change, Job};
+use super::job::{Behavior, Change, Job, Variation};
 use super::schedule_run::StoredRun;
 
-/// The namespace of the one Schedule.
+/// The namespace of the Schedule of a story.
 pub const NAMESPACE: &str = "team";
 /// Its name.
 pub const NAME: &str = "nightly";
@@ -63,6 +66,10 @@ pub enum Event {
 /// The Schedule as it is stored.
 #[derive(Clone, Debug)]
 pub struct Stored {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
     /// Its UID.
     pub uid: String,
     /// When it was created.
@@ -97,14 +104,26 @@ pub struct Cluster {
     /// What new Jobs do.
     pub behavior: Behavior,
     behaviors: BTreeMap<Slot, Behavior>,
+    /// In what new Jobs differ from one another.
+    pub variation: Variation,
     events: Vec<Event>,
     version: u64,
+}
+
+impl Stored {
+    /// Its resource version.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
 }
 
 impl Cluster {
     /// One with a Schedule that is created now.
     pub fn new(now: Timestamp, spec: Value, behavior: Behavior, behaviors: BTreeMap<Slot, Behavior>) -> Self {
         let schedule = Stored {
+            namespace: NAMESPACE.into(),
+            name: NAME.into(),
             uid: "2d1f7a52-6d3c-4bb0-9d52-0a52c4a3f9e1".into(),
             creation: now,
             generation: 1,
@@ -123,6 +142,7 @@ impl Cluster {
             created: Vec::new(),
             behavior,
             behaviors,
+            variation: Variation::default(),
             events: Vec::new(),
             version: 1,
         }
@@ -130,17 +150,18 @@ impl Cluster {
 
     /// The Schedule as the watch shows it.
     pub fn observed_schedule(&self) -> ObservedSchedule {
-        let Stored { uid, creation, generation, deleting, spec, status, version } = &self.schedule;
-        let deletion = deleting.then_some(self.now);
-        serde_json::from_value(json!({
-            "metadata": {
-                "namespace": NAMESPACE, "name": NAME, "uid": uid, "creationTimestamp": creation, "generation": generation,
-                "deletionTimestamp": deletion, "resourceVersion": version.to_string(),
-            },
-            "spec": spec,
-            "status": status,
-        }))
-        .expect("a Schedule as the API server would give it")
+        let Stored { namespace, name, uid, creation, generation, deleting, spec, status, version } = &self.schedule;
+        let metadata = ObjectMeta {
+            namespace: Some(namespace.clone()),
+            name: Some(name.clone()),
+            uid: Some(uid.clone()),
+            creation_timestamp: Some(Time(*creation)),
+            generation: Some(*generation),
+            deletion_timestamp: deleting.then_some(Time(self.now)),
+            resource_version: Some(version.to_string()),
+            ..ObjectMeta::default()
+        };
+        ObservedSchedule { metadata, spec: spec.into(), status: status.into() }
     }
 
     /// Changes the Schedule as a user would. Its generation counts changes of the spec.
@@ -217,12 +238,30 @@ impl Cluster {
         let uid = format!("job-{:04}", self.created.len() + 1);
         let mut job = Job::new(body, uid, self.now, self.behavior.clone());
         let its_own = job.slot().and_then(|slot| self.behaviors.get(&slot));
-        job.behave(its_own.unwrap_or(&self.behavior).clone());
+        let usual = || self.variation.fail(&self.behavior, self.created.len() as u64);
+        let behavior = self.variation.take_longer(its_own.cloned().unwrap_or_else(usual), &job.name);
+        job.behave(behavior);
         job.version = self.next_version();
         self.created.push(job.clone());
         self.jobs.insert(job.name.clone(), job.clone());
         self.events.push(Event::JobChanged(job.clone()));
         job
+    }
+
+    /// The Job of a run that has been active before the story begins.
+    pub fn go_on(&mut self, run: &ActiveRun) {
+        let schedule = &self.schedule;
+        let owner = json!({
+            "apiVersion": "punctual.dev/v1alpha1", "kind": "Schedule", "name": schedule.name, "uid": schedule.uid,
+            "controller": true,
+        });
+        let body = json!({
+            "metadata": {"name": run.job_name, "namespace": schedule.namespace, "ownerReferences": [owner]},
+            "spec": {},
+        });
+        let mut job = Job::new(body, run.job_uid.clone(), run.start_time.0, self.behavior.clone());
+        job.version = self.next_version();
+        self.jobs.insert(job.name.clone(), job);
     }
 
     /// A patch of the operator that suspends a Job.
@@ -309,6 +348,12 @@ impl Cluster {
 
 /// What the API server has against a Job.
 pub fn validate(body: &Value) -> Result<(), String> {
+    if let Some(spec) = body.get("spec").filter(|it| !it.is_object()) {
+        return Err(format!("spec: expected an object, not {spec}"));
+    }
+    if let Err(error) = serde_json::from_value::<ObservedJob>(body.clone()) {
+        return Err(format!("spec cannot be handled as that of a Job: {error}"));
+    }
     let containers =
         body.pointer("/spec/template/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
     let is_valid = containers.iter().all(|it| it["image"].as_str().is_some_and(|image| !image.is_empty()));

@@ -10,6 +10,8 @@ use crate::time::Slot;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::num::NonZeroU64;
 
 /// What the workload of a Job does.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +47,45 @@ impl Default for Behavior {
             pods_vanish: false,
             never_ready: None,
         }
+    }
+}
+
+/// In what Jobs differ from one another.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Variation {
+    /// They take up to so long, and at least as long as is usual.
+    pub takes_up_to: Option<Duration>,
+    /// Another seed makes others take longer.
+    pub seed: u64,
+    /// Every so manieth Job fails.
+    pub fail_every: Option<NonZeroU64>,
+}
+
+impl Variation {
+    /// What the so manieth Job does, from 0.
+    pub(super) fn fail(&self, usual: &Behavior, index: u64) -> Behavior {
+        let Some(every) = self.fail_every else { return usual.clone() };
+        let exit_code = match (index + 1).is_multiple_of(every.get()) {
+            true if usual.exit_code == 0 => 1,
+            true => usual.exit_code,
+            false => 0,
+        };
+        Behavior { exit_code, ..usual.clone() }
+    }
+
+    /// How long a Job takes.
+    pub(super) fn take_longer(&self, behavior: Behavior, name: &str) -> Behavior {
+        let Some(longest) = self.takes_up_to else { return behavior };
+        let shortest = behavior.takes.seconds();
+        let room = longest.seconds().saturating_sub(shortest).saturating_add(1);
+        Behavior { takes: Duration::from_seconds(shortest + self.random(name) % room), ..behavior }
+    }
+
+    /// A number that depends on nothing but the seed and the name.
+    fn random(&self, name: &str) -> u64 {
+        let digest = Sha256::digest(format!("{}/{name}", self.seed));
+        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 
@@ -139,6 +180,16 @@ impl Job {
     /// Whether a container of it works, as far as anybody can tell.
     pub fn is_at_work(&self) -> bool {
         self.end.is_none() && (!self.suspended || self.pods_end.is_some())
+    }
+
+    /// Whether its workload has come to its end.
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Whether nothing has happened to it since it was created.
+    pub fn is_running(&self) -> bool {
+        self.end.is_none() && !self.suspended && !self.deleting
     }
 
     /// When something about it changes by the mere passing of time.
@@ -252,7 +303,6 @@ impl Job {
         let works = i32::from(self.end.is_none() && !self.suspended && ends_pods == 0);
         let ready = if self.behavior.never_ready.is_some() { 0 } else { works };
         let mut job = self.body.clone();
-        job["metadata"]["namespace"] = json!(super::cluster::NAMESPACE);
         job["metadata"]["uid"] = json!(self.uid);
         job["metadata"]["resourceVersion"] = json!(self.version.to_string());
         job["metadata"]["creationTimestamp"] = json!(self.created);

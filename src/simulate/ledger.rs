@@ -1,5 +1,6 @@
 //! What was told of every slot, from the first look to the last: status holds only the newest.
 
+use super::history::History;
 use crate::api::status::Origin;
 use crate::decide::Snapshot;
 use crate::decide::plan::Plan;
@@ -41,6 +42,10 @@ pub struct Ledger {
     pub gaps: Vec<(Slot, Slot)>,
     /// The reasons of the Events, in their order.
     pub events: Vec<String>,
+    /// What became of slots and runs, with the reasons.
+    pub history: History,
+    /// What must never be, and was, not yet told.
+    pub complaints: Vec<String>,
     /// Events, with their notes, not yet in the log.
     pub news: Vec<String>,
 }

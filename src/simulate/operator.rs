@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::decide::plan::{Look, Plan, Start, StopHow};
 use crate::decide::snapshot::JobView;
 use crate::decide::{Snapshot, WAITING_SECONDS, decide};
-use crate::gather::{Circumstances, Recall, gather};
+use crate::gather::{Circumstances, Known, Recall, gather_knowing};
 use crate::report::happened::{Happened, StartEnd, TemplateVerdict};
 use crate::report::report;
 use crate::store::{Key, Store};
@@ -14,7 +14,8 @@ use crate::time::Slot;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::cluster::{Answer, Cluster, Crashed, Creates, Event, NAME, NAMESPACE, validate};
+use super::cluster::{Answer, Cluster, Crashed, Creates, Event, validate};
+use super::job::Job;
 use super::ledger::Ledger;
 
 /// As many rounds as the real reconcile goes.
@@ -26,6 +27,7 @@ pub const FENCE_SECONDS: i64 = 120;
 pub struct Operator {
     store: Store,
     recall: Recall,
+    known: Known,
     /// When it wants to look again.
     pub wake: Option<Timestamp>,
     /// Why it does not believe its clock, if it does not.
@@ -39,15 +41,32 @@ impl Operator {
         for job in cluster.jobs.values() {
             store.put_job(&job.observed());
         }
-        Self { store, recall: Recall::default(), wake: Some(cluster.now), clock_skew: None }
+        Self { store, recall: Recall::default(), known: Known::keeping(), wake: Some(cluster.now), clock_skew: None }
     }
 
-    /// Takes in what a watch tells.
-    pub fn hear(&self, event: &Event) {
+    /// Takes in what a watch tells. Answers whether that is news: a Job that we created and that
+    /// runs is known already, and was looked at once more after it was recorded.
+    pub fn hear(&self, cluster: &Cluster, event: &Event) -> bool {
         match event {
-            Event::JobChanged(job) => drop(self.store.put_job(&job.observed())),
-            Event::JobGone(job) => drop(self.store.remove_job(&job.observed())),
+            Event::JobChanged(job) => {
+                let known = self.store.version_of_job(&cluster.schedule.namespace, &job.name);
+                if job.is_running() && known.is_some_and(|(uid, version)| uid == job.uid && version >= job.version) {
+                    return false;
+                }
+                self.store.put_job(&job.observed());
+            }
+            Event::JobGone(job) => {
+                self.store.remove_job(&job.observed());
+                return !self.is_over(cluster, job);
+            }
         }
+        true
+    }
+
+    /// Whether a Job had ended, and status accounts for it: then nothing depends on it any more.
+    fn is_over(&self, cluster: &Cluster, job: &Job) -> bool {
+        let active = cluster.schedule.status["active"].as_array();
+        job.has_ended() && !active.into_iter().flatten().any(|run| run["jobUID"] == job.uid.as_str())
     }
 
     /// One reconcile.
@@ -58,7 +77,7 @@ impl Operator {
                 self.wake = None;
                 return Ok(());
             };
-            let plan = self.plan(cluster, &mut snapshot);
+            let Some(plan) = self.plan(cluster, &mut snapshot) else { break };
             let happened = self.perform(cluster, &snapshot, &plan)?;
             if !self.round_off(cluster, ledger, &snapshot, &plan, &happened)? {
                 // While it does not believe its clock it asks again every second.
@@ -67,13 +86,15 @@ impl Operator {
                 return Ok(());
             }
         }
-        panic_with("a Schedule does not come to rest", &cluster.schedule.status)
+        ledger.complaints.push(format!("the Schedule does not come to rest: {}", cluster.schedule.status));
+        self.wake = cluster.now.checked_add(SignedDuration::from_secs(1)).ok();
+        Ok(())
     }
 
     /// What it would do if it looked once more, having just done so.
     pub fn would_do(&mut self, cluster: &Cluster) -> Option<String> {
         let mut snapshot = self.gather(cluster)?;
-        let plan = self.plan(cluster, &mut snapshot);
+        let Some(plan) = self.plan(cluster, &mut snapshot) else { return Some("one look after another".into()) };
         if snapshot.schedule.deleting {
             return None;
         }
@@ -98,17 +119,20 @@ impl Operator {
     }
 
     fn gather(&mut self, cluster: &Cluster) -> Option<Snapshot> {
-        self.store.put_schedule(cluster.observed_schedule());
+        let key = key(cluster);
+        if self.store.version_of_schedule(&key) != Some(cluster.schedule.version()) {
+            self.store.put_schedule(cluster.observed_schedule());
+        }
         let mut listed = self.store.begin_schedule_runs(None);
         for (name, run) in &cluster.schedule_runs {
-            listed.saw(NAMESPACE, name);
+            listed.saw(&key.namespace, name);
             self.store.put_schedule_run(&run.observed(name));
         }
         self.store.end_schedule_runs(&listed);
         let circumstances =
             Circumstances { now: cluster.now, clock_skew: self.clock_skew.clone(), fence_seconds: FENCE_SECONDS };
-        let (mut snapshot, _) =
-            gather(&self.store, &key(), &mut self.recall, circumstances).expect("a readable status")?;
+        let (mut snapshot, _) = gather_knowing(&self.store, &key, &mut self.recall, circumstances, &mut self.known)
+            .expect("a readable status")?;
         self.ask_unready(cluster, &mut snapshot);
         Some(snapshot)
     }
@@ -127,19 +151,20 @@ impl Operator {
         snapshot.waiting = causes;
     }
 
-    fn plan(&self, cluster: &Cluster, snapshot: &mut Snapshot) -> Plan {
+    /// `None` if it asks for one look after another.
+    fn plan(&self, cluster: &Cluster, snapshot: &mut Snapshot) -> Option<Plan> {
         for _ in 0..ROUNDS {
             let plan = decide(snapshot);
             let unread = if plan.starts.is_empty() { plan.unread.as_slice() } else { &[] };
             if plan.look.is_empty() && unread.is_empty() {
-                return plan;
+                return Some(plan);
             }
             for look in plan.look.iter().chain(unread) {
                 self.look_live(cluster, snapshot, look);
             }
             snapshot.jobs = self.store.jobs(&snapshot.schedule.uid);
         }
-        panic_with("a decision asks for one look after another", &cluster.schedule.status)
+        None
     }
 
     fn look_live(&self, cluster: &Cluster, snapshot: &mut Snapshot, look: &Look) {
@@ -147,7 +172,7 @@ impl Operator {
             Look::Job(name) => {
                 match cluster.jobs.get(name) {
                     Some(job) => drop(self.store.put_job(&job.observed())),
-                    None => self.store.lose_job(NAMESPACE, name),
+                    None => self.store.lose_job(&cluster.schedule.namespace, name),
                 }
                 snapshot.looked.insert(name.clone());
             }
@@ -226,7 +251,6 @@ impl Operator {
             return Ok(false);
         }
         let report = report(snapshot, plan, happened);
-        let new = to_value(&report.status);
         let refused = happened.starts.iter().any(|(_, end)| matches!(end, StartEnd::Blocked { .. }));
         let is_to_go_on = refused || !plan.unread.is_empty() || !report.schedule_runs.is_empty();
         for run in &report.schedule_runs {
@@ -235,14 +259,16 @@ impl Operator {
             }
             cluster.write_run_status(&run.name, &run.uid, &run.status)?;
         }
-        if snapshot.status.as_ref().map(to_value).as_ref() == Some(&new) {
+        if snapshot.status.as_ref() == Some(&report.status) {
             return Ok(is_to_go_on);
         }
         // The write is there, whether or not we live to see it.
         ledger.record(snapshot, plan, happened);
-        let written = cluster.write_status(new);
+        ledger.history.record(snapshot, plan, happened, &report.status);
+        let written = cluster.write_status(to_value(&report.status));
         for notice in report.notices.iter().filter(|_| written.is_ok()) {
             ledger.events.push(notice.reason.clone());
+            ledger.history.hear(snapshot.now, notice);
             ledger.news.push(format!("{}: {}", notice.reason, notice.note));
         }
         self.recall.note_stored(&report.status, plan.memory.mark);
@@ -261,15 +287,10 @@ fn try_template(cluster: &Cluster, snapshot: &Snapshot) -> TemplateVerdict {
     }
 }
 
-fn key() -> Key {
-    Key { namespace: NAMESPACE.into(), name: NAME.into() }
+fn key(cluster: &Cluster) -> Key {
+    Key { namespace: cluster.schedule.namespace.clone(), name: cluster.schedule.name.clone() }
 }
 
 fn to_value(status: &crate::api::ScheduleStatus) -> Value {
     serde_json::to_value(status).unwrap_or_default()
-}
-
-#[expect(clippy::panic, reason = "the model or the operator is wrong: nobody's input leads here")]
-fn panic_with(what: &str, status: &Value) -> ! {
-    panic!("{what}: {status:#}")
 }

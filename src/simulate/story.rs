@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, Creates};
-use super::job::Behavior;
+use super::job::{Behavior, Variation};
 use super::seen::{Seen, seen};
 use super::times::Times;
 use super::world::World;
@@ -20,40 +20,58 @@ use super::world::World;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Story {
     /// The one idea.
-    title: String,
-    given: Given,
-    when: Vec<Step>,
+    pub title: String,
+    /// How it begins.
+    pub given: Given,
+    /// What happens, in the order of time.
+    pub when: Vec<Step>,
     /// What is to be seen after the last step: see [`super::seen`].
-    expect: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub expect: BTreeMap<String, Value>,
 }
 
-#[derive(Debug, Deserialize)]
+/// How a story begins.
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Given {
+pub struct Given {
     /// The date of times that have none.
-    date: String,
-    created: String,
+    pub date: String,
+    /// When the Schedule is created.
+    pub created: String,
+    /// When the story begins, if not then.
+    pub begin: Option<String>,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its UID.
+    pub uid: Option<String>,
     /// When the operator begins to lead; from the start, if absent.
-    first_seen: Option<String>,
+    pub first_seen: Option<String>,
     /// As a user writes it; a Job template is added if there is none.
-    spec: Value,
-    /// More than 1 when it was edited before it was seen.
-    generation: Option<i64>,
-    /// A status that was copied from another Schedule.
     #[serde(default)]
-    status: Value,
+    pub spec: Value,
+    /// More than 1 when it was edited before it was seen.
+    pub generation: Option<i64>,
+    /// A status it has already, perhaps one that was copied from another Schedule.
+    #[serde(default)]
+    pub status: Value,
     /// What Jobs do.
     #[serde(default)]
-    jobs: Behavior,
+    pub jobs: Behavior,
     /// What the Jobs of certain slots do instead.
     #[serde(default)]
-    jobs_of: BTreeMap<String, Behavior>,
+    pub jobs_of: BTreeMap<String, Behavior>,
+    /// In what Jobs differ from one another.
+    #[serde(default)]
+    pub vary: Variation,
 }
 
 /// What happens at one time. `at` alone lets time pass until then.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct Step {
+pub struct Step {
+    /// When.
     at: String,
     /// A merge patch of the spec.
     edit: Option<Value>,
@@ -83,10 +101,13 @@ struct Step {
     expect: Option<BTreeMap<String, Value>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Whether an operator leads.
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Power {
+pub enum Power {
+    /// It begins to lead.
     Up,
+    /// It is stopped.
     Down,
 }
 
@@ -103,34 +124,60 @@ impl Story {
         serde_saphyr::from_str(text).map_err(|error| format!("not a story: {error}"))
     }
 
-    /// Plays it. What differs from what is expected is told together with what happened.
+    /// Plays it, checking that the operator comes to rest. What differs from what is expected is
+    /// told together with what happened.
     pub fn play(&self) -> Result<(), String> {
         let mut world = self.begin()?;
+        let differences = self.go_through(&mut world, &mut |_| true)?;
+        let wrong: Vec<&str> = differences.iter().chain(&world.complaints).map(String::as_str).collect();
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{}\n{}\n{}", self.title, world.log.join("\n"), wrong.join("\n")))
+        }
+    }
+
+    /// Plays it for as long as it is to go on. Answers the world at the end, and what differs from
+    /// what is expected.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the story itself.
+    pub fn look_on(&self, go_on: &mut dyn FnMut(&World) -> bool) -> Result<(World, Vec<String>), String> {
+        let mut world = self.begin()?;
+        world.is_checked = false;
+        world.ledger.history.happenings.clear();
+        let differences = self.go_through(&mut world, go_on)?;
+        Ok((world, differences))
+    }
+
+    fn go_through(&self, world: &mut World, go_on: &mut dyn FnMut(&World) -> bool) -> Result<Vec<String>, String> {
+        let mut differences = Vec::new();
         for step in &self.when {
             let at = world.times.read(&step.at)?;
             if at < world.cluster.now {
                 return Err(format!("{}: a step at {} comes too late", self.title, step.at));
             }
-            world.run_until(at);
-            step.take(&mut world)?;
+            if !world.run_while(at, go_on) {
+                return Ok(differences);
+            }
+            step.take(world)?;
             world.run_until(at);
             if let Some(expected) = &step.expect {
-                self.compare(expected, &world)?;
+                differences.extend(compare(expected, world)?);
             }
         }
-        self.compare(&self.expect, &world)?;
-        let complaints = world.complaints.join("\n");
-        if complaints.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{}\n{}\n{complaints}", self.title, world.log.join("\n")))
-        }
+        differences.extend(compare(&self.expect, world)?);
+        Ok(differences)
     }
 
     fn begin(&self) -> Result<World, String> {
         let given = &self.given;
         let times = Times::on(&given.date)?;
         let mut spec = given.spec.clone();
+        if !spec.is_object() {
+            return Err(format!("given.spec: expected an object, not {spec}"));
+        }
         if spec.get("jobTemplate").is_none() {
             spec["jobTemplate"] =
                 json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "work:1"}]}}}});
@@ -139,7 +186,15 @@ impl Story {
             Ok::<_, String>((Slot::floor(times.read(text)?), behavior.clone()))
         };
         let behaviors = given.jobs_of.iter().map(slot).collect::<Result<_, _>>()?;
-        let mut cluster = Cluster::new(times.read(&given.created)?, spec, given.jobs.clone(), behaviors);
+        let created = times.read(&given.created)?;
+        let begin = given.begin.as_ref().map_or(Ok(created), |text| times.read(text))?;
+        let mut cluster = Cluster::new(begin, spec, given.jobs.clone(), behaviors);
+        cluster.schedule.creation = created;
+        cluster.variation = given.vary.clone();
+        let stored = &mut cluster.schedule;
+        stored.namespace = given.namespace.clone().unwrap_or_else(|| std::mem::take(&mut stored.namespace));
+        stored.name = given.name.clone().unwrap_or_else(|| std::mem::take(&mut stored.name));
+        stored.uid = given.uid.clone().unwrap_or_else(|| std::mem::take(&mut stored.uid));
         cluster.schedule.generation = given.generation.unwrap_or(1);
         if !given.status.is_null() {
             serde_json::from_value::<ScheduleStatus>(given.status.clone())
@@ -154,22 +209,38 @@ impl Story {
         }
         Ok(world)
     }
+}
 
-    fn compare(&self, expected: &BTreeMap<String, Value>, world: &World) -> Result<(), String> {
-        let seen = seen(world);
-        let now = world.times.show(world.cluster.now);
-        let mut differences = String::new();
-        for (what, value) in expected {
-            differences += &difference(what, &lines(value), &seen)?;
-        }
-        if differences.is_empty() {
-            return Ok(());
-        }
-        Err(format!("{}\n{}\nexpected (-) and seen (+) at {now}:\n{differences}", self.title, world.log.join("\n")))
+/// What differs from what is expected now.
+fn compare(expected: &BTreeMap<String, Value>, world: &World) -> Result<Option<String>, String> {
+    let seen = seen(world);
+    let mut differences = String::new();
+    for (what, value) in expected {
+        differences += &difference(what, &lines(value), &seen)?;
     }
+    let now = world.times.show(world.cluster.now);
+    Ok((!differences.is_empty()).then(|| format!("expected (-) and seen (+) at {now}:\n{differences}")))
 }
 
 impl Step {
+    /// Time passes until then.
+    #[must_use]
+    pub fn at(at: Timestamp) -> Self {
+        Self { at: at.to_string(), ..Self::default() }
+    }
+
+    /// The spec is edited, by a merge patch.
+    #[must_use]
+    pub fn edit(at: Timestamp, patch: Value) -> Self {
+        Self { edit: Some(patch), ..Self::at(at) }
+    }
+
+    /// The operator begins to lead, or is stopped.
+    #[must_use]
+    pub fn power(at: Timestamp, power: Power) -> Self {
+        Self { operator: Some(power), ..Self::at(at) }
+    }
+
     fn take(&self, world: &mut World) -> Result<(), String> {
         let times = world.times;
         let slot = |text: &String| times.read(text).map(Slot::floor);

@@ -6,7 +6,7 @@ use crate::time::Slot;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, Event, NAME};
+use super::cluster::{Cluster, Event, validate};
 use super::ledger::Ledger;
 use super::operator::Operator;
 use super::seen::which;
@@ -34,6 +34,8 @@ pub struct World {
     untold: Vec<Event>,
     job_watch_flows: bool,
     is_dirty: bool,
+    /// Whether to check at every rest that there is nothing left to do.
+    pub is_checked: bool,
     kept_status: Value,
 }
 
@@ -52,6 +54,7 @@ impl World {
             untold: Vec::new(),
             job_watch_flows: true,
             is_dirty: true,
+            is_checked: true,
             kept_status: json!({"conditions": []}),
         };
         world.tell("the Schedule is created".into());
@@ -60,14 +63,23 @@ impl World {
 
     /// Lets time pass, and everything happen that happens by itself until then.
     pub fn run_until(&mut self, end: Timestamp) {
+        self.run_while(end, &mut |_| true);
+    }
+
+    /// As [`Self::run_until`], for as long as it is to go on. Answers whether it came to the end.
+    pub fn run_while(&mut self, end: Timestamp, go_on: &mut dyn FnMut(&Self) -> bool) -> bool {
         self.settle();
         while let Some(next) = self.next_instant().filter(|at| *at <= end) {
+            if !go_on(self) {
+                return false;
+            }
             self.cluster.now = next;
             self.settle();
         }
         self.cluster.now = self.cluster.now.max(end);
         self.settle();
         self.check_rest();
+        true
     }
 
     fn next_instant(&self) -> Option<Timestamp> {
@@ -90,8 +102,11 @@ impl World {
             }
             self.is_dirty = false;
             let look = operator.look(&mut self.cluster, &mut self.ledger);
+            for complaint in std::mem::take(&mut self.ledger.complaints) {
+                self.complain(&complaint);
+            }
             for news in std::mem::take(&mut self.ledger.news) {
-                self.tell(format!("  event {news}"));
+                self.note(format!("event {news}"));
             }
             if look.is_err() {
                 self.tell("the operator crashes".into());
@@ -107,16 +122,15 @@ impl World {
                 Event::JobChanged(job) => (job, job.word()),
                 Event::JobGone(job) => (job, "gone"),
             };
-            let line = format!("  Job of {}: {word}", which(&self.times, job));
-            self.tell(line);
+            let line = format!("Job of {}: {word}", which(&self.times, job));
+            self.note(line);
             self.untold.push(event);
         }
         if self.job_watch_flows
             && let Some(operator) = &self.operator
         {
             for event in self.untold.drain(..) {
-                operator.hear(&event);
-                self.is_dirty = true;
+                self.is_dirty |= operator.hear(&self.cluster, &event);
             }
         }
     }
@@ -124,6 +138,9 @@ impl World {
     /// Between two looks, as right after one, there is nothing to do that the operator does not
     /// know of, and status is not too large.
     fn check_rest(&mut self) {
+        if !self.is_checked {
+            return;
+        }
         let size = self.cluster.schedule.status.to_string().len();
         if size > MAX_BYTES {
             self.complain(&format!("status has {size} bytes"));
@@ -148,12 +165,19 @@ impl World {
         self.operator.is_some()
     }
 
+    /// A detail of what happens by itself.
+    fn note(&mut self, what: String) {
+        self.log.push(format!("{:>14}    {what}", self.times.show(self.cluster.now)));
+    }
+
     /// The planned start of the first slot after an instant.
     pub fn planned_start_after(&self, after: Slot) -> Option<Slot> {
         Operator::start(&self.cluster).planned_start_after(&self.cluster, after)
     }
 
+    /// Something that makes a difference.
     fn tell(&mut self, what: String) {
+        self.ledger.history.happenings.push((self.cluster.now, what.clone()));
         self.log.push(format!("{:>14}  {what}", self.times.show(self.cluster.now)));
     }
 
@@ -255,7 +279,8 @@ impl World {
     pub fn late_create(&mut self, slot: Slot, attempt: u32) {
         self.tell(format!("a late create of the slot {} arrives", self.times.show(slot.timestamp())));
         let body = self.job_of(slot, attempt, &self.cluster.schedule.uid);
-        if !self.cluster.jobs.contains_key(body["metadata"]["name"].as_str().unwrap_or_default()) {
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        if validate(&body).is_ok() && !self.cluster.jobs.contains_key(name) {
             self.cluster.add(body);
         }
     }
@@ -264,14 +289,16 @@ impl World {
     pub fn foreign_job(&mut self, slot: Slot, attempt: u32) {
         self.tell(format!("somebody creates a Job with the name of that of {}", self.times.show(slot.timestamp())));
         let body = self.job_of(slot, attempt, "somebody-else");
-        self.cluster.add(body);
+        if validate(&body).is_ok() {
+            self.cluster.add(body);
+        }
     }
 
     fn job_of(&self, slot: Slot, attempt: u32, owner_uid: &str) -> Value {
         let schedule = &self.cluster.schedule;
         let identity = crate::decide::snapshot::Identity {
-            namespace: super::cluster::NAMESPACE.into(),
-            name: NAME.into(),
+            namespace: schedule.namespace.clone(),
+            name: schedule.name.clone(),
             uid: schedule.uid.clone(),
             generation: schedule.generation,
             creation: Slot::floor(schedule.creation),

@@ -67,7 +67,9 @@ pub fn zone_data_version() -> &'static str {
 }
 
 impl Zone {
-    pub(super) fn utc() -> Self {
+    /// UTC.
+    #[must_use]
+    pub fn utc() -> Self {
         Self { zone: TimeZone::UTC }
     }
 
@@ -117,6 +119,13 @@ impl Zone {
     #[must_use]
     pub fn abbreviation(&self, at: Slot) -> String {
         self.zone.to_offset_info(at.timestamp()).abbreviation().to_owned()
+    }
+
+    /// The instant at which the clock shows a time: the first one of two, and the first one after a
+    /// time that is skipped.
+    #[must_use]
+    pub fn instant_of(&self, shown: DateTime) -> Option<Slot> {
+        self.zone.to_timestamp(shown).ok().map(Slot::floor)
     }
 
     /// What the clock shows at an instant.
