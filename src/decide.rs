@@ -219,6 +219,13 @@ impl<'a> Draft<'a> {
         self.slots_start || pending.origin.slot().is_none()
     }
 
+    /// Those that wait, may start, and were asked for earlier.
+    fn ahead_of(&self, origin: &Origin) -> impl Iterator<Item = &Pending> {
+        let asked_for = self.asked_for(origin);
+        let waiting = self.plan.memory.pending.iter().filter(|it| self.may_start_now(it));
+        waiting.filter(move |it| self.asked_for(&it.origin) < asked_for)
+    }
+
     /// One waits from now on.
     fn wait(&mut self, origin: &Origin, why: Why) {
         let since = Time(self.now());

@@ -92,9 +92,7 @@ pub(super) fn places(draft: &Draft<'_>, spec: &ScheduleSpec) -> usize {
 /// Whether a place is left for a slot. In a queue nobody overtakes; elsewhere those go first that wait
 /// for nothing but a place.
 fn has_place(draft: &Draft<'_>, spec: &ScheduleSpec, origin: &Origin) -> bool {
-    let asked_for = draft.asked_for(origin);
-    let waiting = draft.plan.memory.pending.iter().filter(|it| draft.may_start_now(it));
-    let mut ahead = waiting.filter(|it| draft.asked_for(&it.origin) < asked_for);
+    let mut ahead = draft.ahead_of(origin);
     let places = places(draft, spec);
     match spec.concurrency_policy() {
         ConcurrencyPolicy::Queue => places > 0 && ahead.next().is_none(),

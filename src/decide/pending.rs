@@ -63,7 +63,7 @@ fn may_start(draft: &Draft<'_>, spec: &ScheduleSpec, pending: &Pending) -> bool 
     let is_queue = spec.concurrency_policy() == ConcurrencyPolicy::Queue;
     let is_line = overlap::is_in_line(spec, pending);
     let has_place = overlap::places(draft, spec) > 0;
-    let is_first = draft.plan.memory.pending.iter().find(|it| draft.may_start_now(it)) == Some(pending);
+    let is_first = draft.ahead_of(&pending.origin).next().is_none();
     let is_turn = !(is_queue || is_line) || (has_place && is_first);
     // In a queue nobody starts behind a start that was refused before, until that has succeeded.
     let may_follow = !is_queue || !tries_again(draft);
