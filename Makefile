@@ -2,22 +2,32 @@
 # C compiler have to be there, and root on Debian for a node that really runs containers.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build crd fmt lint clean
+.PHONY: help demo test fuzz bench-time build crd fmt lint clean
+
+FUZZ_SECONDS = 3600
 
 # For make demo; see demo/run.
 export CLUSTER IMAGE WORKLOAD_IMAGE NODE
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo
 	@echo '  make demo CLUSTER=current IMAGE=registry.example.com/punctual:0.1.0'
-	@echo '                shows it in the cluster of the current kubectl context instead'
+	@echo '                  shows it in the cluster of the current kubectl context instead'
 
 demo: ## Show what Punctual does, on a cluster of its own, in about a minute
 	@demo/run
 
 test: ## Run the whole suite
 	@tests/run
+
+fuzz: ## Try triggers at random for an hour, or FUZZ_SECONDS; needs cargo-fuzz and a nightly toolchain
+	mkdir -p fuzz/corpus/trigger
+	cargo +nightly fuzz run -s none trigger fuzz/corpus/trigger fuzz/found -- \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=600 -timeout=20
+
+bench-time: ## Measure how long it takes to find slots, beside the library of a CronJob
+	cargo bench --locked --bench time
 
 build: ## Build the operator and the kubectl plugin for release
 	cargo build --locked --release

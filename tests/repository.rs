@@ -183,6 +183,34 @@ fn the_page_on_outcomes_names_every_outcome_and_every_reason() {
 }
 
 #[test]
+fn every_rule_of_triggers_names_tests_that_exist() {
+    let page = read(&root().join("docs/triggers.md"));
+    let tables = page.split("\n\n").filter(|it| it.starts_with("| rule | test |"));
+    let rules: Vec<&str> = tables.flat_map(|it| it.lines().skip(2)).collect();
+    assert!(rules.len() > 40, "{} rules", rules.len());
+    let mut wrong = Vec::new();
+    for rule in rules {
+        let tests = rule.rsplit("| ").next().unwrap_or_default();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        let missing = names.iter().filter(|name| !is_test(name));
+        wrong.extend(missing.map(|name| format!("{name} is no test: {rule}")));
+        if names.is_empty() {
+            wrong.push(format!("no test: {rule}"));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Whether there is such a story, or such a function among the tests of a file: `file::function`.
+fn is_test(name: &str) -> bool {
+    let Some((file, function)) = name.split_once("::") else { return root().join(name).is_file() };
+    let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+    let mut lines = text.lines().map(str::trim);
+    let is_it = |line: &str| line.starts_with(&format!("fn {function}("));
+    std::iter::from_fn(|| lines.by_ref().find(|it| *it == "#[test]").and_then(|_| lines.next())).any(is_it)
+}
+
+#[test]
 fn the_chart_has_the_version_of_the_program() {
     let chart: Value = serde_saphyr::from_str(&read(&root().join("charts/punctual/Chart.yaml"))).expect("YAML");
     assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));

@@ -130,16 +130,8 @@ impl Calendar {
         Shape::of_wall_clock(&Times { hours, minutes, seconds }, &self.zone, self.daylight_saving, at)
     }
 
-    /// The instant of the time on a date; none if the zone left the date out, or the clock skips
-    /// the time and goes by what it shows.
     fn slot_on(&self, date: Date) -> Option<Slot> {
-        let time = date.to_datetime(self.time);
-        let shown = self.zone.shown(time)?;
-        let is_named = match self.daylight_saving {
-            DaylightSaving::RunOnce => shown.exactly || self.zone.has_date(date),
-            DaylightSaving::RealTime => shown.exactly,
-        };
-        is_named.then_some(shown.slot)
+        self.daylight_saving.instant(&self.zone, date.to_datetime(self.time))
     }
 }
 

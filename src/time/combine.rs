@@ -173,13 +173,9 @@ impl AllOf {
     /// Whether it is proved that members never have a slot at the same time.
     fn never_meet(&self) -> bool {
         let recurring: Vec<&Recurring> = self.members.iter().filter_map(|member| member.rule.recurring()).collect();
-        let pairs = recurring
-            .iter()
-            .enumerate()
-            .flat_map(|(index, one)| recurring[index + 1..].iter().map(move |other| (*one, *other)));
         let shape = self.shape(Slot::FIRST);
         (shape.through >= Slot::LAST && shape.is_empty())
-            || pairs.into_iter().any(|(one, other)| one.never_meets(other))
+            || (1..recurring.len()).any(|rest| recurring[rest - 1].never_meets_one_of(&recurring[rest..]))
     }
 }
 

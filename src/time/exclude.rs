@@ -47,6 +47,25 @@ struct Minutes {
     of_day: MinuteSet,
 }
 
+/// Minutes of a date: what happens to a time that is moved there.
+#[derive(Clone, Debug)]
+pub(super) struct ExcludedOn {
+    /// Some of its seconds are excluded, or not shown.
+    pub(super) part: MinuteSet,
+    /// All of them are.
+    pub(super) whole: MinuteSet,
+}
+
+impl ExcludedOn {
+    fn set(&mut self, minute: usize, part: bool, whole: bool) {
+        self.part.set(minute, part);
+        self.whole.set(minute, whole);
+    }
+}
+
+const DAY_SECONDS: i64 = 86_400;
+const DAY_MINUTES: usize = 1440;
+
 impl Exclusions {
     pub(super) fn parse(
         specs: &[spec::Exclusion],
@@ -282,41 +301,76 @@ impl Exclusions {
         needed.is_empty() || Days::never_meet(&[&trigger.pattern().days], &covering)
     }
 
-    /// Which minutes of a date are excluded in part, and which as a whole.
-    pub(super) fn on(&self, date: Date) -> (MinuteSet, MinuteSet) {
+    /// What of a date is excluded, for times that are taken to it from another date.
+    pub(super) fn on(&self, date: Date, daylight_saving: DaylightSaving) -> ExcludedOn {
         let whole = self.minutes_on(date);
-        let (mut part, mut whole) = (whole.clone(), whole);
+        let (mut excluded, mut shown) = (ExcludedOn { part: whole.clone(), whole }, MinuteSet::empty());
         let start = self.zone.start_of(date);
-        let end = date.tomorrow().map_or(Slot::LAST, |next| self.zone.start_of(next));
-        let passed = self.merged.partition_point(|(_, to)| *to <= start);
-        for (from, to) in self.merged[passed..].iter().take_while(|(from, _)| *from < end) {
-            if *from <= start && end <= *to {
-                return (MinuteSet::full(), MinuteSet::full());
+        // A clock that is set back after midnight shows the end of a date again.
+        for steady in self.zone.steady_through(start, start.plus_seconds(2 * DAY_SECONDS)) {
+            let since_midnight = self.zone.shown_at(steady.from).duration_since(date.to_datetime(Time::midnight()));
+            let midnight = steady.from.plus_seconds(-since_midnight.as_secs());
+            let until = steady.through.plus_seconds(1).min(midnight.plus_seconds(DAY_SECONDS));
+            let from = steady.from.max(midnight);
+            let minutes = |from: Slot, to: Slot, round_from: i64, round_to: i64| {
+                let second = |slot: Slot| slot.unix_seconds() - midnight.unix_seconds();
+                let minute = |slot: Slot, round: i64| usize::try_from((second(slot) + round) / 60).unwrap_or(0);
+                MinuteSet::between(minute(from, round_from), minute(to, round_to))
+            };
+            for (first, end) in self.spans_within(from, until) {
+                excluded.part.add_all(&minutes(first, end, 0, 59));
+                let mut whole = minutes(first, end, 59, 0);
+                whole.remove(&shown);
+                excluded.whole.add_all(&whole);
             }
-            let steady = self.zone.steady_at(start);
-            if steady.through < end {
-                self.add_span_of_odd_day(date, (*from, *to), &mut part, &mut whole);
-                continue;
-            }
-            let (from, to) = ((*from).max(start).unix_seconds(), (*to).min(end).unix_seconds());
-            let minute = |second: i64| usize::try_from((second - start.unix_seconds()).div_euclid(60)).unwrap_or(0);
-            (minute(from)..=minute(to - 1)).for_each(|it| part.add(it));
-            (minute(from + 59)..minute(to)).for_each(|it| whole.add(it));
+            shown.add_all(&minutes(from, until, 59, 0));
         }
-        (part, whole)
+        let mut skipped = MinuteSet::full();
+        skipped.remove(&shown);
+        if !skipped.is_empty() && !self.zone.has_date(date) {
+            return ExcludedOn { part: MinuteSet::full(), whole: MinuteSet::full() };
+        }
+        let mut from = 0;
+        while let Some(first) = skipped.next_in(from) {
+            from = skipped.first_free(first).unwrap_or(DAY_MINUTES);
+            let (part, whole) = self.instead_of(date, first, from - 1, daylight_saving);
+            (first..from).for_each(|minute| excluded.set(minute, part, whole));
+        }
+        excluded
     }
 
-    /// A clock that is changed on a day may show a minute twice, or not at all: any minute may be
-    /// excluded in part.
-    fn add_span_of_odd_day(&self, date: Date, (from, to): (Slot, Slot), part: &mut MinuteSet, whole: &mut MinuteSet) {
-        *part = MinuteSet::full();
-        for minute in 0..1440 {
-            let start = self.zone.first_shown(at_minute(date, minute));
-            let end = self.zone.first_shown(at_minute(date, minute).saturating_add(59.seconds()));
-            if start.is_some_and(|it| from <= it) && end.is_some_and(|it| it < to) {
-                whole.add(minute);
-            }
+    /// Whether the instant that stands for some minutes in a row, which the clock skips or does not
+    /// show as a whole, is excluded: in part, and wholly.
+    fn instead_of(&self, date: Date, first: usize, last: usize, daylight_saving: DaylightSaving) -> (bool, bool) {
+        let ends = [at_minute(date, first), at_minute(date, last).saturating_add(59.seconds())];
+        match ends.map(|time| daylight_saving.instant(&self.zone, time)) {
+            [None, None] => (true, true),
+            [Some(first), Some(last)] if first == last => (self.covers(first), self.covers(first)),
+            _ => (true, false),
         }
+    }
+
+    /// The seconds of a minute that are excluded, bit n for second n; None if they are not to be told
+    /// by themselves, because a clock is changed.
+    pub(super) fn seconds_on(&self, date: Date, minute: usize) -> Option<u64> {
+        let start = at_minute(date, minute);
+        let shown = [start, start.saturating_add(59.seconds())].map(|time| self.zone.shown(time));
+        let [Some(first), Some(last)] = shown.map(|it| it.filter(|it| it.exactly).map(|it| it.slot)) else {
+            return None;
+        };
+        if last != first.plus_seconds(59) {
+            return None;
+        }
+        let second = |slot: Slot| slot.unix_seconds() - first.unix_seconds();
+        let spans = self.spans_within(first, last.plus_seconds(1));
+        Some(spans.fold(0, |set, (from, to)| set | ((1 << second(to)) - (1 << second(from)))))
+    }
+
+    /// The parts of a stretch of time that are excluded by themselves, not by minutes of days.
+    fn spans_within(&self, from: Slot, until: Slot) -> impl Iterator<Item = (Slot, Slot)> {
+        let passed = self.merged.partition_point(|(_, to)| *to <= from);
+        let within = self.merged[passed..].iter().take_while(move |(start, _)| *start < until);
+        within.map(move |(start, to)| (from.max(*start), until.min(*to)))
     }
 
     /// Whether any date from one on may have an exclusion.

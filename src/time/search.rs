@@ -1,5 +1,7 @@
 //! At which instants a pattern of wall-clock times asks for a run in a time zone.
 
+use std::cell::LazyCell;
+
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -35,6 +37,19 @@ const MAX_ROUNDS: usize = 500;
 
 /// No two clocks are this far apart, whatever their zones: jiff admits offsets of 26 hours.
 const CLOCKS_APART_SECONDS: i64 = 3 * 86_400;
+
+impl DaylightSaving {
+    /// The instant that one wall-clock time stands for, the first of two; none if the zone left its
+    /// date out, or if the clock skips the time and it is gone by what the clock shows.
+    pub(super) fn instant(self, zone: &Zone, time: DateTime) -> Option<Slot> {
+        let shown = zone.shown(time)?;
+        let is_named = match self {
+            Self::RunOnce => shown.exactly || zone.has_date(time.date()),
+            Self::RealTime => shown.exactly,
+        };
+        is_named.then_some(shown.slot)
+    }
+}
 
 impl Recurring {
     pub(super) fn new(pattern: Pattern, zone: Zone, daylight_saving: DaylightSaving) -> Self {
@@ -75,21 +90,19 @@ impl Recurring {
         Shape::of_wall_clock(&self.pattern.times, &self.zone, self.daylight_saving, at)
     }
 
-    /// Whether it is proved that two triggers on the same clock never have a slot at the same
-    /// time: they name no day or no time of day in common, and no gap brings them together.
-    pub(super) fn never_meets(&self, other: &Self) -> bool {
-        if self.zone != other.zone {
-            return false;
-        }
-        let gaps = match (self.daylight_saving, other.daylight_saving) {
-            (DaylightSaving::RealTime, DaylightSaving::RealTime) => Vec::new(),
-            _ => self.zone.gaps(),
-        };
-        let (these, those) = (&self.pattern.times, &other.pattern.times);
-        let meet_after = |gap: &Gap| these.any_within(gap) && those.any_within(gap);
-        let no_time = !these.meets(those) && !gaps.iter().any(meet_after);
-        let same_day = || !gaps.iter().any(|gap| gap.over_midnight && meet_after(gap));
-        no_time || (Days::never_meet(&[self.days(), other.days()], &[]) && same_day())
+    /// Whether it is proved that it never has a slot at the same time as one of others on the same
+    /// clock: they name no day or no time of day in common, and no gap brings them together.
+    pub(super) fn never_meets_one_of(&self, others: &[&Self]) -> bool {
+        let gaps = LazyCell::new(|| self.zone.gaps());
+        others.iter().filter(|other| other.zone == self.zone).any(|other| {
+            let (these, those) = (&self.pattern.times, &other.pattern.times);
+            let by_the_clock = [self, *other].iter().all(|it| it.daylight_saving == DaylightSaving::RealTime);
+            let meet_after = |gap: &Gap| these.any_within(gap) && those.any_within(gap);
+            let any_gap = |is_such: &dyn Fn(&Gap) -> bool| !by_the_clock && gaps.iter().any(is_such);
+            (!these.meets(those) && !any_gap(&meet_after))
+                || (Days::never_meet(&[self.days(), other.days()], &[])
+                    && !any_gap(&|gap| gap.over_midnight && meet_after(gap)))
+        })
     }
 
     pub(super) fn days(&self) -> &Days {

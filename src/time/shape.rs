@@ -149,8 +149,21 @@ impl MinuteSet {
     }
 
     pub(super) fn full() -> Self {
-        let mut set = Self([u64::MAX; MINUTES.div_ceil(64)]);
-        set.0[MINUTES / 64] = (1 << (MINUTES % 64)) - 1;
+        Self::between(0, MINUTES)
+    }
+
+    /// The minutes from one up to another, which is not among them; those there are.
+    pub(super) fn between(from: usize, to: usize) -> Self {
+        let below = |minute: usize| {
+            let (minute, mut set) = (minute.min(MINUTES), Self::empty());
+            set.0[..minute / 64].fill(u64::MAX);
+            if let Some(word) = set.0.get_mut(minute / 64) {
+                *word = (1 << (minute % 64)) - 1;
+            }
+            set
+        };
+        let mut set = below(to);
+        set.remove(&below(from));
         set
     }
 
@@ -187,8 +200,9 @@ impl MinuteSet {
         self.0[minute / 64] |= 1 << (minute % 64);
     }
 
-    pub(super) fn remove_one(&mut self, minute: usize) {
+    pub(super) fn set(&mut self, minute: usize, is_in: bool) {
         self.0[minute / 64] &= !(1 << (minute % 64));
+        self.0[minute / 64] |= u64::from(is_in) << (minute % 64);
     }
 
     /// The first minute at or after this one that is in the set.

@@ -19,8 +19,8 @@ impl Slot {
         self.0
     }
 
-    /// The earliest instant jiff has a calendar for.
-    pub(super) const FIRST: Self = Self(-377_705_023_201);
+    /// The earliest instant jiff has a calendar for, but for one: a search begins before it.
+    pub(super) const FIRST: Self = Self(-377_705_023_200);
     /// The latest one, in the last days of the year 9999.
     pub(super) const LAST: Self = Self(253_402_207_200);
 

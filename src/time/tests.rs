@@ -56,9 +56,21 @@ fn instant(text: &str) -> Slot {
 
 #[test]
 fn the_first_and_last_slot_are_those_of_the_calendar() {
-    assert_eq!(Slot::FIRST.timestamp(), Timestamp::from_second(Timestamp::MIN.as_second()).expect("in range"));
-    assert_eq!(Slot::FIRST.0, Timestamp::MIN.as_second());
+    assert_eq!(Slot::FIRST.plus_seconds(-1).0, Timestamp::MIN.as_second());
     assert_eq!(Slot::LAST.0, Timestamp::MAX.as_second());
+}
+
+/// Found by fuzzing: the first slot was left out where every day has its times.
+#[test]
+fn a_search_from_before_all_calendars_finds_the_first_slot() {
+    for cron in ["* * * * * *", "* * 0-23 * * *"] {
+        let trigger = recurring(cron, "UTC");
+        for before in [i64::MIN, Slot::FIRST.0 - 100, Slot::FIRST.0 - 1] {
+            assert_eq!(trigger.next(Slot(before)), Search::Slot(Slot::FIRST), "{cron}");
+        }
+        assert_eq!(trigger.prev(Slot::FIRST.plus_seconds(1)), Search::Slot(Slot::FIRST), "{cron}");
+        assert_eq!(trigger.prev(Slot::FIRST), Search::Never, "{cron}");
+    }
 }
 
 #[test]

@@ -230,6 +230,13 @@ impl Zone {
         midnight.is_none_or(|it| it.exactly || self.shown_at(it.slot).date() == date)
     }
 
+    /// The stretches without changes from one instant through another, in their order.
+    pub(super) fn steady_through(&self, from: Slot, through: Slot) -> impl Iterator<Item = Steady> {
+        std::iter::successors(Some(self.steady_at(from)), move |steady| {
+            (steady.through < through.min(Slot::LAST)).then(|| self.steady_at(steady.through.plus_seconds(1)))
+        })
+    }
+
     /// The stretch without changes around an instant.
     pub(super) fn steady_at(&self, at: Slot) -> Steady {
         let instant = at.timestamp();

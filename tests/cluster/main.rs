@@ -24,3 +24,4 @@ mod refusals;
 mod results;
 mod retries;
 mod rights;
+mod triggers;

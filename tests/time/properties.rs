@@ -195,7 +195,11 @@ impl Excluding {
     fn on(&self, time: DateTime) -> Option<Slot> {
         match self.zone.to_ambiguous_timestamp(time).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(time).ok().map(Slot::ceil),
-            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(time).ok().map(Slot::ceil),
+            // After the last change that jiff has listed it goes by later rules too early.
+            AmbiguousOffset::Fold { before, after } => {
+                let slots = [before, after].map(|it| it.to_timestamp(time).ok().map(Slot::ceil));
+                slots.into_iter().flatten().find(|it| self.shown(*it) == time)
+            }
             AmbiguousOffset::Gap { .. } if self.wall_clock => None,
             AmbiguousOffset::Gap { .. } => {
                 let near = TimeZone::UTC.to_timestamp(time).expect("an instant").as_second() - 2 * 86_400;

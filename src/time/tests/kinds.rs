@@ -426,6 +426,115 @@ fn an_excluded_slot_moves_to_the_same_time_on_the_next_free_day() {
     ]);
 }
 
+/// On such days minutes are skipped or shown twice, and midnight is not always the first one.
+#[test]
+fn an_excluded_slot_moves_to_or_over_a_day_on_which_the_clocks_change() {
+    let story = |zone: &str, spec: Value| {
+        let mut spec = spec;
+        spec["timeZone"] = zone.into();
+        spec["onExcluded"] = "NextDay".into();
+        spec
+    };
+    check(&[
+        (
+            "the clock skips the time on the next day: the end of the gap stands for it",
+            story("Europe/Berlin", json!({"cron": "30 2 * * 6", "exclude": [{"name": "a", "cron": "* 2 * * 0,6"}]})),
+            "2026-03-28T00:00:00Z",
+            &["2026-03-29 03:00 CEST", "2026-04-06 02:30 CEST", "…"],
+        ),
+        (
+            "which is excluded as well: the day after",
+            story("Europe/Berlin", json!({"cron": "30 2 * * 6", "exclude": [{"name": "a", "cron": "* 2,3 * * 0,6"}]})),
+            "2026-03-28T00:00:00Z",
+            &["2026-03-30 02:30 CEST", "2026-04-06 02:30 CEST", "…"],
+        ),
+        (
+            "going by the clock, a skipped time is passed over",
+            story(
+                "Europe/Berlin",
+                json!({"cron": "30 2 * * 6", "exclude": [{"name": "a", "cron": "* * * * 6"}], "daylightSaving": "WallClock"}),
+            ),
+            "2026-03-28T00:00:00Z",
+            &["2026-03-30 02:30 CEST", "2026-04-05 02:30 CEST", "…"],
+        ),
+        (
+            "a day without midnight",
+            story(
+                "Africa/Cairo",
+                json!({"cron": "30 1 23 4 *", "exclude": [{"name": "a", "from": "2026-04-22T22:00:00Z", "to": "2026-04-23T23:00:00Z"}]}),
+            ),
+            "2026-04-22T00:00:00Z",
+            &["2026-04-25 01:30 EEST", "2027-04-23 01:30 EET", "…"],
+        ),
+        (
+            "a date that the zone left out",
+            story(
+                "Pacific/Apia",
+                json!({"at": ["2011-12-29T20:00:00Z"], "exclude": [{"name": "a", "dates": ["2011-12-29"]}]}),
+            ),
+            "2011-12-29T00:00:00Z",
+            &["2011-12-31 10:00 +14"],
+        ),
+        (
+            "the earlier of two times moves first, also if it was the later one when the clock was set back",
+            story(
+                "Europe/Berlin",
+                json!({"at": ["2026-10-25T00:30:00Z", "2026-10-25T01:15:00Z"], "exclude": [{"name": "a", "dates": ["2026-10-25"]}]}),
+            ),
+            "2026-10-25T12:00:00Z",
+            &["2026-10-26 02:15 CET", "2026-10-26 02:30 CET"],
+        ),
+    ]);
+}
+
+/// A search that gives up says how far it came, and has to get on from there.
+#[test]
+fn a_search_for_moved_slots_gets_on_among_many_that_do_not_move() {
+    for (spec, after, expected) in [
+        (
+            json!({"cron": "*/2 * * * *", "exclude": [{"name": "odd minutes", "cron": "1-59/2 * * * 0-5"}]}),
+            "2026-05-02T09:00:00Z",
+            "2026-05-02 09:02 UTC",
+        ),
+        (
+            json!({
+                "cron": "* * * * * *",
+                "timeZone": "Europe/Berlin",
+                "exclude": [{"name": "after the clocks were set", "from": "2026-03-29T08:00:00Z", "to": "2026-03-29T09:00:00Z"}],
+            }),
+            "2026-03-30T02:00:00Z",
+            "2026-03-30 04:00:01 CEST",
+        ),
+    ] {
+        let mut spec = spec;
+        spec["onExcluded"] = "NextDay".into();
+        let trigger = parsed(&spec).expect("a valid trigger");
+        let found = trigger.next(instant(after));
+        assert_eq!(found.slot().map(|it| trigger.in_words(it)).as_deref(), Some(expected), "{spec}");
+    }
+}
+
+/// Found by fuzzing.
+#[test]
+fn a_search_for_moved_slots_comes_to_its_end_on_the_last_and_the_first_day_of_the_calendar() {
+    for zone in ["UTC", "America/New_York", "Pacific/Apia"] {
+        let spec = json!({
+            "cron": "* * * * *",
+            "timeZone": zone,
+            "exclude": [{"name": "a", "cron": "* * * * 0-5"}],
+            "onExcluded": "NextDay",
+        });
+        let trigger = parsed(&spec).expect("a valid trigger");
+        for from in [Slot::FIRST, Slot::LAST] {
+            for days in -3..=3 {
+                let at = from.plus_seconds(days * 86_400);
+                assert!(trigger.next(at).slot().is_none_or(|slot| slot > at), "{zone} {at:?}");
+                assert!(trigger.prev(at).slot().is_none_or(|slot| slot < at), "{zone} {at:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_was_excluded_is_told_with_the_name_and_where_it_went() {
     let spec = json!({
