@@ -2,7 +2,7 @@
 # C compiler have to be there, and root on Debian for a node that really runs containers.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz bench-time build crd fmt lint clean
+.PHONY: help demo test fuzz bench bench-time build crd fmt lint clean
 
 FUZZ_SECONDS = 3600
 
@@ -28,6 +28,12 @@ fuzz: ## Try triggers at random for an hour, or FUZZ_SECONDS; needs cargo-fuzz a
 
 bench-time: ## Measure how long it takes to find slots, beside the library of a CronJob
 	cargo bench --locked --bench time
+
+# What is measured is chosen by the variables in benches/cluster/options.rs: make bench PHASES=herd N=100,1000
+bench: ## Measure it beside the CronJob controller, in about an hour
+	@devcluster/devcluster path >/dev/null
+	cargo build --locked --release
+	cargo bench --locked --profile measure --bench cluster
 
 build: ## Build the operator and the kubectl plugin for release
 	cargo build --locked --release
