@@ -1,6 +1,9 @@
 //! Performing: a plan is carried out. Nothing is decided here; what happened comes back as data.
 
+use std::time::Duration;
+
 use futures::future::join_all;
+use jiff::Timestamp;
 
 use crate::cluster::Cluster;
 use crate::cluster::fault::{self, Fault};
@@ -27,16 +30,37 @@ pub async fn perform(cluster: &Cluster, store: &Store, snapshot: &Snapshot, plan
         let end = self::stop(cluster, store, snapshot, stop).await;
         note(&mut happened, "stop", &format!("Job {}", stop.job_name), end)?;
     }
+    let rest = tidy_up(cluster, store, snapshot, plan, &mut happened);
+    until_due(snapshot.now, plan.wake, rest).await.unwrap_or(Ok(()))?;
+    Ok(happened)
+}
+
+/// Does what nobody waits for until the Schedule is to be looked at again, and leaves off then: under
+/// load such requests wait behind all others, and must not hold up the next start. What was not done
+/// is planned again.
+async fn until_due<T>(now: Timestamp, wake: Option<Timestamp>, work: impl Future<Output = T>) -> Option<T> {
+    let patience = wake.map_or(Duration::MAX, |at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+    tokio::time::timeout(patience, work).await.ok()
+}
+
+/// Removes what is over, and tries the template.
+async fn tidy_up(
+    cluster: &Cluster,
+    store: &Store,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    happened: &mut Happened,
+) -> Result<(), Fault> {
     let namespace = &snapshot.schedule.namespace;
     for removal in &plan.removals {
         let end = cluster.delete_job(namespace, &removal.job_name, &removal.job_uid, "Background").await;
-        note(&mut happened, "delete", &format!("Job {}", removal.job_name), end)?;
+        note(happened, "delete", &format!("Job {}", removal.job_name), end)?;
     }
     for run in &plan.expired_runs {
         let key = Key { namespace: namespace.clone(), name: run.name.clone() };
         let end = cluster.delete_run(&key, &run.uid).await;
         let is_gone = end.is_ok();
-        note(&mut happened, "delete", &format!("ScheduleRun {}", run.name), end)?;
+        note(happened, "delete", &format!("ScheduleRun {}", run.name), end)?;
         if is_gone {
             store.remove_schedule_run(&key, &run.uid);
         }
@@ -44,12 +68,12 @@ pub async fn perform(cluster: &Cluster, store: &Store, snapshot: &Snapshot, plan
     for ttl in &plan.ttls {
         let end = cluster.set_ttl(namespace, &ttl.job_name, &ttl.job_uid, ttl.seconds).await;
         let end = end.map(|job| drop(store.put_job(&job)));
-        note(&mut happened, "set the time to live of", &format!("Job {}", ttl.job_name), end)?;
+        note(happened, "set the time to live of", &format!("Job {}", ttl.job_name), end)?;
     }
     if plan.try_template {
         happened.template = Some(try_template(cluster, snapshot).await?);
     }
-    Ok(happened)
+    Ok(())
 }
 
 /// What failed is planned again by the next decision, unless we no longer lead. That something is
@@ -138,5 +162,25 @@ async fn try_template(cluster: &Cluster, snapshot: &Snapshot) -> Result<Template
         Err(Fault::Refused(message)) => Ok(TemplateVerdict::Invalid { message }),
         Err(fault @ (Fault::NotLeader | Fault::Fenced(_))) => Err(fault),
         Err(_) => Ok(TemplateVerdict::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::time::Duration;
+
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::until_due;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_is_left_off_when_the_next_start_is_due() {
+        let (now, began) = (Timestamp::UNIX_EPOCH, tokio::time::Instant::now());
+        let due = now + SignedDuration::from_secs(3);
+        assert_eq!(until_due(now, Some(due), pending::<()>()).await, None);
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+        assert_eq!(until_due(now, Some(now), ready("done")).await, Some("done"), "what needs no waiting is done");
+        assert_eq!(until_due(now, None, ready("done")).await, Some("done"));
     }
 }
