@@ -60,6 +60,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         return draft.plan;
     }
     runs::follow(&mut draft);
+    pending::forget_outdated(&mut draft);
     manual::tell_first(&mut draft);
     if draft.is_complete() {
         failures::count(&mut draft);

@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::api::observed::JsonText;
-use crate::api::status::RunState;
 use crate::api::{ObservedSchedule, ScheduleSpec, ScheduleStatus};
 use crate::cluster::Cluster;
 use crate::cluster::fault::{self, Fault};
 use crate::decide::plan::Look;
-use crate::decide::snapshot::{Accepted, Identity, JobState, Refusal, Snapshot};
+use crate::decide::snapshot::{Accepted, Identity, JobState, Refusal, Snapshot, ToStart};
 use crate::decide::{WAITING_SECONDS, trigger_hash};
 use crate::store::{Key, Store};
 use crate::time::{Context, Slot, Trigger, TriggerErrorKind, parse_instant};
@@ -29,9 +28,8 @@ pub struct Recall {
     pub uid: String,
     /// The highest mark written.
     pub floor: Option<Slot>,
-    /// The runs in Backoff in the status written last, by the UID of their Job; `None` when that is
-    /// not known.
-    pub backed_off: Option<BTreeSet<String>>,
+    /// What the status written last has yet to start; `None` when that is not known.
+    pub to_start: Option<ToStart>,
     /// When a start was last refused.
     pub last_refusal: Option<Timestamp>,
     /// The generation whose template was tried.
@@ -48,8 +46,7 @@ impl Recall {
     /// Notes what a status says that is stored now, the mark of its decision being this.
     pub fn note_stored(&mut self, status: &ScheduleStatus, mark: Option<Slot>) {
         self.floor = self.floor.max(mark);
-        let backed_off = status.active.iter().filter(|run| run.state == RunState::Backoff);
-        self.backed_off = Some(backed_off.map(|run| run.job_uid.clone()).collect());
+        self.to_start = Some(ToStart::of(status));
     }
 }
 
@@ -121,7 +118,7 @@ pub fn gather_knowing(
         trigger_hash,
         floor: recall.floor,
         schedule_runs: store.schedule_runs(key),
-        backed_off: recall.backed_off.clone(),
+        to_start: recall.to_start.clone(),
         jobs: store.jobs(&schedule.uid),
         evidence: BTreeMap::new(),
         waiting: recall.waiting.iter().map(|(uid, (_, cause))| (uid.clone(), cause.clone())).collect(),

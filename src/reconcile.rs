@@ -162,7 +162,7 @@ impl Reconciler {
         }
         // What can be recorded is, even if something about a ScheduleRun cannot.
         // Until the answer is there nobody knows what is stored.
-        let backed_off = recall.backed_off.take();
+        let to_start = recall.to_start.take();
         let written = self.store_status(key, version, snapshot, &report).await?;
         if written {
             recall.note_stored(&report.status, plan.memory.mark);
@@ -174,7 +174,7 @@ impl Reconciler {
                 self.events.send(regarding, notice, snapshot.now);
             }
         } else {
-            recall.backed_off = backed_off;
+            recall.to_start = to_start;
         }
         if !std::mem::replace(&mut recall.left_behind, true) {
             self.end_left_behind(key, snapshot);

@@ -218,7 +218,7 @@ pub struct Concurrency {
 /// (skip it), Replace (stop the oldest run, then start it) or Queue (let it wait). Default: Forbid.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConcurrencyPolicy {
-    /// It starts beside them, up to [`ALLOW_CAP`] active runs.
+    /// It starts beside them, up to [`ACTIVE_CAP`] active runs.
     Allow,
     /// It is skipped.
     #[default]
@@ -265,7 +265,7 @@ pub struct Retry {
 /// The default of `catchUp.limit`: how many late slots `All` starts, and how long its line is.
 pub const CATCH_UP_LIMIT: usize = 10;
 /// Active runs at most under `Allow`.
-pub const ALLOW_CAP: usize = 100;
+pub const ACTIVE_CAP: usize = 100;
 /// The default of `concurrency.limit`.
 pub const CONCURRENCY_LIMIT: usize = 1;
 /// The default of `concurrency.queueLimit`.
@@ -328,7 +328,7 @@ impl ScheduleSpec {
     #[must_use]
     pub fn concurrency_limit(&self) -> usize {
         match self.concurrency_policy() {
-            ConcurrencyPolicy::Allow => ALLOW_CAP,
+            ConcurrencyPolicy::Allow => ACTIVE_CAP,
             _ => self.concurrency.as_ref().and_then(|it| it.limit).map_or(CONCURRENCY_LIMIT, to_count),
         }
     }

@@ -47,11 +47,12 @@ pub(super) fn tell_first(draft: &mut Draft<'_>) {
     draft.plan.memory.active.sort_by_key(ActiveRun::asked_for);
 }
 
-/// Takes those off the line whose ScheduleRun was deleted, or is over.
+/// Takes those off the line whose ScheduleRun was deleted, or is over. A copy of it does not take its
+/// place.
 pub(super) fn leave_the_line(draft: &mut Draft<'_>) {
     for pending in draft.plan.memory.pending.clone() {
         if let Origin::ScheduleRun(name) = &pending.origin
-            && draft.schedule_run(name).is_none_or(ScheduleRunView::is_over)
+            && draft.schedule_run(name).is_none_or(|run| run.is_over() || run.is_copy())
         {
             draft.give_up(&pending);
         }

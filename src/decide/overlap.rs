@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::Reason;
 use super::{Draft, max_runs, queue, refused, replace};
-use crate::api::spec::{CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
+use crate::api::spec::{ACTIVE_CAP, CatchUpPolicy, ConcurrencyPolicy, ScheduleSpec};
 use crate::api::status::{Origin, Outcome, Pending, Why};
 
 /// A slot that is on time starts, waits, or is skipped.
@@ -76,6 +76,10 @@ pub(super) fn start_or_yield(
         draft.start(spec, origin, refused_since);
         return;
     }
+    if is_crowded(draft, spec) {
+        draft.wait(origin, Why::Queued);
+        return;
+    }
     match spec.concurrency_policy() {
         ConcurrencyPolicy::Allow => skip_if_certain(draft, origin, Reason::ConcurrencyCap),
         ConcurrencyPolicy::Forbid => skip_if_certain(draft, origin, Reason::ConcurrencyForbid),
@@ -86,7 +90,18 @@ pub(super) fn start_or_yield(
 
 /// How many more runs may be active now.
 pub(super) fn places(draft: &Draft<'_>, spec: &ScheduleSpec) -> usize {
-    spec.concurrency_limit().saturating_sub(draft.active_count())
+    spec.concurrency_limit().saturating_sub(draft.active_count()).min(room(draft))
+}
+
+/// How many more runs status can hold: those that are over stay there until their end is recorded.
+fn room(draft: &Draft<'_>) -> usize {
+    let starts = draft.plan.starts.iter().filter(|it| it.attempt == 1).count();
+    ACTIVE_CAP.saturating_sub(draft.plan.memory.active.len() + starts)
+}
+
+/// Whether one that finds no place has one as soon as the ends of runs are recorded.
+fn is_crowded(draft: &Draft<'_>, spec: &ScheduleSpec) -> bool {
+    room(draft) == 0 && draft.active_count() < spec.concurrency_limit() && queue::is_below_cap(draft)
 }
 
 /// Whether a place is left for a slot. In a queue nobody overtakes; elsewhere those go first that wait

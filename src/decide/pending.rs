@@ -13,14 +13,22 @@ use crate::api::spec::{ConcurrencyPolicy, ScheduleSpec};
 use crate::api::status::{Outcome, Pending, Why};
 use crate::time::Slot;
 
-/// Slots before `catchUp.since`, and those of the queue past their deadline, wait no longer. They go
-/// before others come due, to whom they would deny a place.
+/// What this process knows to have been decided since does not wait any more: somebody put an older
+/// status back. What became of it was told then.
+pub(super) fn forget_outdated(draft: &mut Draft<'_>) {
+    if let Some(to_start) = &draft.snapshot.to_start {
+        draft.plan.memory.pending.retain(|it| to_start.waiting.contains(&it.origin));
+    }
+}
+
+/// Slots before `catchUp.since`, and those past their deadline, wait no longer. They go before others
+/// come due, to whom they would deny a place, or who would go into them.
 pub(super) fn clear(draft: &mut Draft<'_>, accepted: &Accepted) {
     for pending in draft.plan.memory.pending.clone() {
         if accepted.since.is_some_and(|since| pending.origin.slot().is_some_and(|slot| slot < since)) {
             draft.give_up(&pending);
             draft.settle_one(&pending.origin, Outcome::SkippedLate, Reason::CatchUpSince, None);
-        } else if pending.why == Why::Queued && is_past_deadline(draft, &accepted.spec, &pending) {
+        } else if is_past_deadline(draft, &accepted.spec, &pending) {
             miss(draft, &pending);
         }
     }
@@ -37,7 +45,12 @@ pub(super) fn decide(draft: &mut Draft<'_>, spec: &ScheduleSpec) {
         if is_past_deadline(draft, spec, &pending) {
             miss(draft, &pending);
         } else if may_start(draft, spec, &pending) {
-            draft.take_off(&pending);
+            // One that finds no place may have been created already.
+            if overlap::places(draft, spec) > 0 {
+                draft.take_off(&pending)
+            } else {
+                draft.give_up(&pending)
+            }
             let refused_since = (pending.why == Why::Retrying).then_some(pending.since.0);
             overlap::start_or_yield(draft, spec, &pending.origin, refused_since);
         } else if pending.why == Why::Replacing && spec.concurrency_policy() == ConcurrencyPolicy::Replace {
@@ -62,9 +75,12 @@ fn is_past_deadline(draft: &Draft<'_>, spec: &ScheduleSpec, pending: &Pending) -
 fn may_start(draft: &Draft<'_>, spec: &ScheduleSpec, pending: &Pending) -> bool {
     let is_queue = spec.concurrency_policy() == ConcurrencyPolicy::Queue;
     let is_line = overlap::is_in_line(spec, pending);
-    let has_place = overlap::places(draft, spec) > 0;
+    let places = overlap::places(draft, spec);
+    let has_place = places > 0;
     let is_first = draft.ahead_of(&pending.origin).next().is_none();
-    let is_turn = !(is_queue || is_line) || (has_place && is_first);
+    // The line does not take the places that runs were stopped for.
+    let replacing = draft.plan.memory.pending.iter().filter(|it| it.why == Why::Replacing && !is_queue);
+    let is_turn = !(is_queue || is_line) || (is_first && places > replacing.count());
     // In a queue nobody starts behind a start that was refused before, until that has succeeded.
     let may_follow = !is_queue || !tries_again(draft);
     match pending.why {

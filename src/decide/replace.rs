@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::plan::{Reason, Stop, StopHow};
+use super::plan::{Reason, Start, Stop, StopHow};
 use super::snapshot::{JobView, Presence};
 use super::{Draft, later, overlap, wake};
 use crate::api::spec::ScheduleSpec;
@@ -66,7 +66,13 @@ fn going_on(draft: &Draft<'_>) -> Vec<(Timestamp, Origin)> {
 
 /// A run is to stop. A start planned in this very decision is not made in the first place.
 fn give_way(draft: &mut Draft<'_>, older: &Origin, newest: &Origin) {
-    draft.plan.starts.retain(|it| it.origin != *older);
+    let (given_up, starts): (Vec<Start>, Vec<Start>) =
+        std::mem::take(&mut draft.plan.starts).into_iter().partition(|it| it.origin == *older);
+    draft.plan.starts = starts;
+    // A create that was not answered may have been carried out.
+    for start in given_up.iter().filter(|it| it.refused_since.is_some()) {
+        draft.look_at(&start.job_name);
+    }
     match draft.plan.memory.active.iter_mut().find(|run| run.origin == *older) {
         Some(run) => {
             run.state = RunState::Stopping;

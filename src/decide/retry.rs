@@ -54,7 +54,8 @@ pub(super) fn will_follow(draft: &Draft<'_>, run: &ActiveRun) -> bool {
 fn rule<'a>(draft: &Draft<'a>, run: &ActiveRun) -> Option<&'a Retry> {
     let retry = draft.snapshot.readable_spec().and_then(|spec| spec.retry.as_ref());
     // Of a ScheduleRun that was deleted nobody asks for another attempt.
-    let is_asked_for = run.origin.slot().is_some() || draft.schedule_run_of(&run.job_name).is_some();
+    let is_asked_for =
+        run.origin.slot().is_some() || draft.schedule_run_of(&run.job_name).is_some_and(|it| !it.deleting);
     retry.filter(|it| is_asked_for && it.allows_after(run.attempt) && run.state != RunState::Stopping)
 }
 
@@ -136,7 +137,7 @@ fn next_try(draft: &Draft<'_>, run: &ActiveRun) -> Option<Timestamp> {
 
 /// Whether this process knows that the run was tried again since: somebody put an older status back.
 fn is_outdated(draft: &Draft<'_>, run: &ActiveRun) -> bool {
-    draft.snapshot.backed_off.as_ref().is_some_and(|known| !known.contains(&run.job_uid))
+    draft.snapshot.to_start.as_ref().is_some_and(|known| !known.backed_off.contains(&run.job_uid))
 }
 
 /// Whether the next Job will never be taken.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::naming;
 use crate::api::ScheduleRunStatus;
 use crate::api::spec::ScheduleSpec;
-use crate::api::status::{Origin, ScheduleStatus};
+use crate::api::status::{Origin, RunState, ScheduleStatus};
 use crate::time::{Slot, Trigger};
 
 /// One Schedule and what there is of it, at one instant.
@@ -30,9 +30,9 @@ pub struct Snapshot {
     pub floor: Option<Slot>,
     /// The ScheduleRuns that name it, oldest first.
     pub schedule_runs: Vec<ScheduleRunView>,
-    /// The runs in Backoff in the status that this process wrote last, by the UID of their Job; `None`
-    /// when it wrote none. Another one was tried again since, and an older status has been put back.
-    pub backed_off: Option<BTreeSet<String>>,
+    /// What the status that this process wrote last has yet to start; `None` when it wrote none. What
+    /// else seems to wait was decided since, and an older status has been put back.
+    pub to_start: Option<ToStart>,
     /// Our Jobs, by slot and attempt. Those seen to go are kept until status accounts for them.
     pub jobs: Vec<JobView>,
     /// What the Pods of finished Jobs told, by Job UID.
@@ -48,6 +48,27 @@ pub struct Snapshot {
     /// No Job of ours is removed before this age, in seconds, so that a create request that was
     /// on its way for long still meets the name.
     pub fence_seconds: i64,
+}
+
+/// What a status has yet to start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToStart {
+    /// The slots and ScheduleRuns that wait.
+    pub waiting: Vec<Origin>,
+    /// The runs in Backoff, by the UID of their Job.
+    pub backed_off: BTreeSet<String>,
+}
+
+impl ToStart {
+    /// What this status has yet to start.
+    #[must_use]
+    pub fn of(status: &ScheduleStatus) -> Self {
+        let backed_off = status.active.iter().filter(|run| run.state == RunState::Backoff);
+        Self {
+            waiting: status.pending.iter().map(|it| it.origin.clone()).collect(),
+            backed_off: backed_off.map(|run| run.job_uid.clone()).collect(),
+        }
+    }
 }
 
 /// Which object a decision is about.

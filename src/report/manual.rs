@@ -54,6 +54,9 @@ pub(super) fn report(
         if let Some(end) = plan.untold.iter().find(|it| is_its(&it.run.job_name)) {
             return Some(told.ended(end));
         }
+        if run.deleting {
+            return None;
+        }
         if let Some(active) = status.active.iter().find(|it| is_its(&it.job_name)) {
             return Some(told.active(active));
         }
@@ -80,8 +83,7 @@ pub(super) fn report(
         // It is not decided yet, and reads so by itself.
         snapshot.spec.as_ref().err().filter(|_| spec.is_none()).map(|refusal| told.held(refusal))
     };
-    let runs = snapshot.schedule_runs.iter().filter(|it| !it.deleting);
-    runs.filter_map(|run| changed(run, new(run)?)).collect()
+    snapshot.schedule_runs.iter().filter_map(|run| changed(run, new(run)?)).collect()
 }
 
 /// The end of a ScheduleRun whose Schedule is not there.

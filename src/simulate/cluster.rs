@@ -172,15 +172,17 @@ impl Cluster {
         self.schedule.version = self.next_version();
     }
 
-    /// A status write of the operator.
-    pub fn write_status(&mut self, status: Value) -> Result<(), Crashed> {
+    /// A status write of the operator: refused, with these words, or stored.
+    pub fn write_status(&mut self, status: Value) -> Result<Result<(), String>, Crashed> {
         for (list, limit) in LIMITS {
             let length = status[list].as_array().map_or(0, Vec::len);
-            assert!(length <= limit, "the API server refuses a status with {length} {list}");
+            if length > limit {
+                return Ok(Err(format!("the API server refuses a status with {length} {list}")));
+            }
         }
         self.schedule.status = status;
         self.schedule.version = self.next_version();
-        self.wrote()
+        self.wrote().map(Ok)
     }
 
     /// When the next thing happens by itself.

@@ -262,10 +262,17 @@ impl Operator {
         if snapshot.status.as_ref() == Some(&report.status) {
             return Ok(is_to_go_on);
         }
+        let written = match cluster.write_status(to_value(&report.status)) {
+            Ok(Err(refusal)) => {
+                ledger.complaints.push(refusal);
+                return Ok(false);
+            }
+            Ok(Ok(())) => Ok(()),
+            Err(crashed) => Err(crashed),
+        };
         // The write is there, whether or not we live to see it.
         ledger.record(snapshot, plan, happened);
         ledger.history.record(snapshot, plan, happened, &report.status);
-        let written = cluster.write_status(to_value(&report.status));
         for notice in report.notices.iter().filter(|_| written.is_ok()) {
             ledger.events.push(notice.reason.clone());
             ledger.history.hear(snapshot.now, notice);

@@ -15,6 +15,8 @@ pub struct StoredRun {
     pub uid: String,
     /// When it was created.
     pub created: Timestamp,
+    /// Whether it is being deleted, and a finalizer of somebody holds it.
+    pub deleting: bool,
     /// As it was written last.
     pub status: Value,
     version: u64,
@@ -26,7 +28,7 @@ impl StoredRun {
         serde_json::from_value(json!({
             "metadata": {
                 "namespace": NAMESPACE, "name": name, "uid": self.uid, "creationTimestamp": self.created, "generation": 1,
-                "resourceVersion": self.version.to_string(),
+                "resourceVersion": self.version.to_string(), "deletionTimestamp": self.deleting.then_some(self.created),
             },
             "spec": {"scheduleName": NAME},
             "status": self.status,
@@ -45,8 +47,16 @@ impl Cluster {
     pub fn create_run(&mut self, name: &str, status: Value) {
         let version = self.next_version();
         let uid = format!("run-{version:04}");
-        let run = StoredRun { uid, created: self.now, status, version };
+        let run = StoredRun { uid, created: self.now, deleting: false, status, version };
         self.schedule_runs.insert(name.to_owned(), run);
+    }
+
+    /// A user deletes one, and a finalizer of somebody holds it.
+    pub fn hold_run(&mut self, name: &str) {
+        let version = self.next_version();
+        if let Some(run) = self.schedule_runs.get_mut(name) {
+            (run.deleting, run.version) = (true, version);
+        }
     }
 
     /// The operator stores what it tells of a ScheduleRun, if it is still there.

@@ -85,6 +85,8 @@ pub struct Step {
     /// A user creates the ScheduleRun of this name.
     schedule_run: Option<String>,
     delete_schedule_run: Option<String>,
+    /// As before, and a finalizer of somebody holds it.
+    hold_schedule_run: Option<String>,
     /// A restore makes it anew, with its status.
     copy_schedule_run: Option<String>,
     delete_job_of_run: Option<String>,
@@ -269,6 +271,7 @@ impl Step {
         self.edit.iter().for_each(|patch| world.edit(patch));
         self.schedule_run.iter().for_each(|name| world.create_run(name));
         self.delete_schedule_run.iter().for_each(|name| world.delete_run(name));
+        self.hold_schedule_run.iter().for_each(|name| world.hold_run(name));
         self.copy_schedule_run.iter().for_each(|name| world.copy_run(name));
         self.delete_job_of_run.iter().for_each(|name| world.delete_job_of_run(name));
         self.delete_job.iter().try_for_each(|text| slot(text).map(|slot| world.delete_job(slot)))?;

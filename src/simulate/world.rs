@@ -239,6 +239,13 @@ impl World {
         self.is_dirty = true;
     }
 
+    /// A user deletes a ScheduleRun, and a finalizer of somebody holds it.
+    pub fn hold_run(&mut self, name: &str) {
+        self.tell(format!("a user deletes the ScheduleRun {name}, and a finalizer holds it"));
+        self.cluster.hold_run(name);
+        self.is_dirty = true;
+    }
+
     /// A restore makes a ScheduleRun anew, with the status it had.
     pub fn copy_run(&mut self, name: &str) {
         self.tell(format!("a restore makes the ScheduleRun {name} anew, with its status"));

@@ -41,6 +41,22 @@ enum Act {
     RunNow(String),
     DeleteRun(String),
     CopyRun(String),
+    KeepStatus,
+    RestoreStatus,
+}
+
+/// What somebody does who puts back an older status, among other acts, while one operator leads.
+fn act_of_restore() -> impl Strategy<Value = Act> {
+    let creates = [Creates::Accepted, Creates::Accepted, Creates::QuotaExceeded];
+    prop_oneof![
+        4 => Just(Act::KeepStatus),
+        4 => Just(Act::RestoreStatus),
+        1 => any::<bool>().prop_map(Act::Pause),
+        1 => trigger().prop_map(Act::EditTrigger),
+        1 => concurrency().prop_map(Act::EditConcurrency),
+        2 => prop::sample::select(creates.to_vec()).prop_map(Act::Creates),
+        2 => run_name().prop_map(Act::RunNow),
+    ]
 }
 
 /// Few names, so that some are used again.
@@ -186,6 +202,9 @@ impl Act {
             Self::CopyRun(name) if world.cluster.schedule_runs.contains_key(name) && !is_retrying(world, name) => {
                 world.copy_run(name);
             }
+            Self::KeepStatus => world.keep_status(),
+            // An empty one is the status of a Schedule that was never seen.
+            Self::RestoreStatus => world.restore_status(),
             Self::RunNow(_) | Self::DeleteRun(_) | Self::CopyRun(_) => {}
         }
     }
@@ -301,6 +320,20 @@ fn check_runs_by_hand(world: &World) -> Result<(), TestCaseError> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_starts_twice_when_an_older_status_is_put_back(
+        spec in spec(),
+        behavior in behavior(),
+        history in prop::collection::vec((0..200_i64, act_of_restore()), 1..10),
+    ) {
+        let history: Vec<(i64, Act)> = [(1, Act::KeepStatus)].into_iter().chain(history).collect();
+        let world = play(spec.clone(), behavior, &history);
+        prop_assert!(world.complaints.is_empty(), "{}\n{}", world.log.join("\n"), world.complaints.join("\n"));
+        check_starts(&world)?;
+        let at_once = specs_of(&spec, &history).iter().map(ScheduleSpec::concurrency_limit).max().unwrap_or_default();
+        prop_assert!(world.most_at_work <= at_once, "{}\n{}", world.most_at_work, world.log.join("\n"));
+    }
 
     #[test]
     fn every_history_keeps_the_promises(spec in spec(), behavior in behavior(), history in history()) {
