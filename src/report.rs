@@ -11,7 +11,7 @@ pub mod notices;
 
 mod attempts;
 mod outcomes;
-mod pauses;
+pub(crate) mod pauses;
 mod results;
 mod text;
 

@@ -234,14 +234,61 @@ fn why_without_a_time_tells_what_holds_it_up() {
     let paused = paused.replace("spec:\n  trigger", "spec:\n  paused: true\n  trigger");
     let told = text(&punctual(&["why", "-f", "-"], &paused).stdout);
     for line in [
-        "now: Paused (Spec): no slot starts since",
-        "a new disk [spec.paused]",
+        "now: Paused (Spec): since 2026-06-01 09:46 CEST: a new disk: no slot starts until spec.paused is false",
         "now: Running",
         "SkippedOverlap (ConcurrencyForbid)",
     ] {
         assert!(told.contains(line), "{line:?} is not in:\n{told}");
     }
     assert!(told.contains("Undecided (Paused)"), "{told}");
+}
+
+#[test]
+fn why_and_next_tell_why_no_slot_starts() {
+    let exported = fs::read_to_string(root().join("docs/simulate/exported.yaml")).expect("an export");
+    let with = |spec: &str, status: &str| {
+        let spec = exported.replace("spec:\n  trigger", &format!("spec:\n  {spec}\n  trigger"));
+        spec.replace("  state: Scheduled\n", &format!("  {status}\n"))
+    };
+    let refused = "    - {type: Stalled, status: 'True', reason: InvalidTemplate, message: no such field, \
+                   lastTransitionTime: '2026-05-29T06:00:00Z'}\n";
+    let refused = exported.replace("  conditions:\n", &format!("  conditions:\n{refused}"));
+    for (given, why, next) in [
+        (
+            with("maxRuns: 8", "plannedRuns: 8\n  maxRunsReached: '2026-06-01T07:30:00Z'"),
+            ["NoSlot (MaxRunsReached)", "[spec.maxRuns]"],
+            "maxRuns is reached: none of these starts",
+        ),
+        (
+            with(
+                "paused: true\n  pauseUntil: '2026-01-01T00:00:00Z'",
+                "pauses: [{source: Spec, since: '2026-06-01T07:46:00Z'}]",
+            ),
+            ["Paused (UntilInPast): since 2026-06-01 09:46 CEST", "set a later one, or paused to false"],
+            "(2026-01-01T00:00:00Z) was past already",
+        ),
+        (
+            with("pauseAfterFailures: 2", "pauses: [{source: Failures, since: '2026-06-01T07:46:00Z'}]"),
+            ["Paused (ConsecutiveFailures)", "until the spec is changed or a ScheduleRun succeeds"],
+            "it is paused: no slot starts until the spec is changed",
+        ),
+        (exported.clone(), ["now: Undecided", "the slot 2026-06-01 10:00 CEST is due: is the operator running?"], ""),
+        (refused, ["now: Stalled (InvalidTemplate)", "it starts only if the API server takes its Job"], ""),
+    ] {
+        let told = text(&punctual(&["why", "-f", "-"], &given).stdout);
+        assert!(why.iter().all(|it| told.contains(it)), "{why:?} are not in:\n{told}");
+        let told = text(&punctual(&["next", "-f", "-", "--count", "1"], &given).stdout);
+        assert!(told.contains(next), "{next:?} is not in:\n{told}");
+    }
+}
+
+#[test]
+fn next_does_not_call_paused_what_was_paused_until_an_instant_that_has_come() {
+    let exported = fs::read_to_string(root().join("docs/simulate/exported.yaml")).expect("an export");
+    let over =
+        exported.replace("spec:\n  trigger", "spec:\n  paused: true\n  pauseUntil: '2026-06-01T07:00:00Z'\n  trigger");
+    let told = text(&punctual(&["next", "-f", "-", "--count", "1"], &over).stdout);
+    assert!(told.contains("*/15") && !told.contains("paused"), "{told}");
 }
 
 // === what the tests above are made of ===

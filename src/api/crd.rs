@@ -91,11 +91,15 @@ fn unseen(conditions: &[&str], message: &str) -> Value {
 }
 
 /// Removes what the API server does not know: formats of integers that are not signed, and fields
-/// marked nullable (an absent field is enough).
+/// marked nullable (an absent field is enough). The lines of a description become one, as
+/// `kubectl explain` breaks them itself.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             map.remove("nullable");
+            if let Some(Value::String(description)) = map.get_mut("description") {
+                *description = one_line(description);
+            }
             if map.get("format").and_then(Value::as_str).is_some_and(|it| it.starts_with("uint")) {
                 map.remove("format");
             }
@@ -104,4 +108,9 @@ fn tidy(schema: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(tidy),
         _ => {}
     }
+}
+
+/// Each paragraph on a line of its own.
+fn one_line(text: &str) -> String {
+    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
 }

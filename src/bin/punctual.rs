@@ -24,7 +24,7 @@ struct Arguments {
 enum Command {
     /// Run the operator.
     Run(Box<RunArguments>),
-    /// Print the custom resource definition.
+    /// Print the custom resource definitions.
     Crd,
 }
 

@@ -10,8 +10,11 @@ use kube::{Client, Config};
 use super::manifests::{Document, tidy};
 use crate::api::Schedule;
 use crate::cluster::fault::chain;
+use crate::time::quote;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// What kubectl calls a Schedule.
+const KINDS: [&str; 5] = ["schedule", "schedules", "psched", "schedule.punctual.dev", "schedules.punctual.dev"];
 
 /// Which cluster is meant, as kubectl takes it.
 #[derive(clap::Args, Debug, Default)]
@@ -31,6 +34,7 @@ impl Cluster {
     ///
     /// A sentence about why it could not be read.
     pub fn schedule(&self, namespace: Option<&str>, name: &str) -> Result<Document, String> {
+        let name = without_kind(name)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("failed to begin: {error}"))?;
         runtime.block_on(self.read(namespace, name))
@@ -46,7 +50,7 @@ impl Cluster {
         let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &ApiResource::erase::<Schedule>(&()));
         let object = api.get(name).await.map_err(|error| sentence(&error, &namespace, name, &server))?;
         let object = serde_json::to_value(object).map_err(|error| format!("failed to read {name}: {error}"))?;
-        Ok(Document { place: format!("schedule/{name}"), object: tidy(object) })
+        Ok(Document { place: String::new(), object: tidy(object) })
     }
 
     async fn config(&self) -> Result<Config, String> {
@@ -62,13 +66,31 @@ impl Cluster {
     }
 }
 
+/// A name, alone or with its kind before it, as kubectl takes it.
+fn without_kind(name: &str) -> Result<&str, String> {
+    let bare = match name.split_once('/') {
+        Some((kind, bare)) if KINDS.contains(&kind) => bare,
+        Some((kind, _)) => {
+            return Err(format!("{} is no kind of Schedule; expected NAME or schedule/NAME", quote(kind)));
+        }
+        None => name,
+    };
+    let is_name = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || matches!(it, '-' | '.');
+    if bare.is_empty() || !bare.chars().all(is_name) {
+        return Err(format!("{} is no name; expected lower-case letters, digits and dashes", quote(bare)));
+    }
+    Ok(bare)
+}
+
 fn sentence(error: &kube::Error, namespace: &str, name: &str, server: &str) -> String {
     match error {
         kube::Error::Api(status) => match status.code {
             404 if status.message.contains(name) => {
                 format!("there is no Schedule {name} in the namespace {namespace}; another one is chosen with -n")
             }
-            404 => format!("{server} knows no Schedules: their definition (crds/schedules.yaml) is not installed"),
+            404 => format!(
+                "{server} knows no Schedules: their definition is not installed: kubectl apply --server-side -f crds/"
+            ),
             401 => format!("{server} does not know you; log in anew, or choose another --context"),
             403 => format!("you may not read Schedules in the namespace {namespace}: {}", status.message),
             _ => format!("failed to read Schedule {name} in the namespace {namespace}: {}", status.message),
@@ -81,7 +103,22 @@ fn sentence(error: &kube::Error, namespace: &str, name: &str, server: &str) -> S
 mod tests {
     use kube::core::Status;
 
-    use super::sentence;
+    use super::{sentence, without_kind};
+
+    #[test]
+    fn a_name_is_taken_as_kubectl_takes_it_and_nothing_else() {
+        assert_eq!(without_kind("report"), Ok("report"));
+        assert_eq!(without_kind("psched/report"), Ok("report"));
+        for (name, expected) in [
+            ("cronjob/report", "expected NAME or schedule/NAME"),
+            ("schedule/../report", "\"../report\" is no name"),
+            ("Foo Bar", "\"Foo Bar\" is no name"),
+            ("", "expected lower-case letters"),
+        ] {
+            let said = without_kind(name).expect_err("refused");
+            assert!(said.contains(expected), "{name:?}: {said}");
+        }
+    }
 
     #[test]
     fn every_refusal_says_what_to_do() {

@@ -10,7 +10,7 @@ use serde_json::{Number, Value};
 use serde_saphyr::Spanned;
 
 use super::strict::Strict;
-use crate::api::GROUP;
+use crate::api::{GROUP, ScheduleStatus};
 use crate::time::Slot;
 
 /// No manifest is this long: the API server takes 3 MiB.
@@ -22,7 +22,7 @@ const KIND: &str = "Schedule";
 /// One object, and where it was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// The file, and the line it begins at where that is known.
+    /// The file, and the line it begins at where that is known; empty for what a cluster holds.
     pub place: String,
     /// The object, without fields that are null: the API server drops those, too.
     pub object: Value,
@@ -139,10 +139,11 @@ impl Document {
     /// Where it is, and what it is called.
     #[must_use]
     pub fn title(&self) -> String {
+        let place = if self.place.is_empty() { String::new() } else { format!("{}: ", self.place) };
         match (self.namespace(), self.name()) {
             (_, "") => self.place.clone(),
-            (Some(namespace), name) => format!("{}: {namespace}/{name}", self.place),
-            (None, name) => format!("{}: {name}", self.place),
+            (Some(namespace), name) => format!("{place}{namespace}/{name}"),
+            (None, name) => format!("{place}{name}"),
         }
     }
 
@@ -163,6 +164,18 @@ impl Document {
     pub fn creation(&self) -> Option<Slot> {
         let text = self.object["metadata"]["creationTimestamp"].as_str()?;
         text.parse::<Timestamp>().ok().map(Slot::floor)
+    }
+
+    /// What an operator has recorded of it; what was recorded of another object of this name counts
+    /// for nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn status(&self) -> serde_json::Result<Option<ScheduleStatus>> {
+        let status: Option<ScheduleStatus> = serde_json::from_value(self.object["status"].clone())?;
+        let uid = self.object["metadata"]["uid"].as_str();
+        Ok(status.filter(|it| it.uid.is_some() && it.uid.as_deref() == uid))
     }
 }
 

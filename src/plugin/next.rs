@@ -12,7 +12,8 @@ use super::manifests::Document;
 use super::source::Source;
 use super::surprises::starts_at_creation;
 use super::{Output, Status, Surroundings};
-use crate::api::Duration;
+use crate::api::{Duration, ScheduleSpec};
+use crate::report::pauses;
 use crate::time::{Context, Slot, Zone, parse_instant};
 
 /// More slots than anybody reads.
@@ -126,8 +127,8 @@ fn as_json(document: &Document, forecast: &Forecast) -> String {
 
 fn headline(document: &Document, understood: &Understood, context: &Context<'_>) -> String {
     let mut text = format!("{}: {}\n", document.title(), understood.trigger.words());
-    if document.object["spec"]["paused"] == true {
-        text.push_str("  it is paused: none of these starts until that ends\n");
+    for sentence in hindrances(document) {
+        let _ = writeln!(text, "  {sentence}");
     }
     let counted = members(&understood.spec).find_map(|it| starts_at_creation(&it));
     if let Some(field) = counted.filter(|_| document.creation().is_none()) {
@@ -143,6 +144,20 @@ fn headline(document: &Document, understood: &Understood, context: &Context<'_>)
         );
     }
     text
+}
+
+/// What keeps slots from starting: as the operator has recorded it, or else as the manifest says.
+fn hindrances(document: &Document) -> Vec<String> {
+    let written = &document.object["spec"];
+    let Ok(Some(status)) = document.status() else {
+        let until = written["pauseUntil"].as_str().map(|it| format!(" up to {it}, if that is still to come"));
+        let sentence = format!("it is paused: none of these starts{}", until.as_deref().unwrap_or(" until that ends"));
+        return (written["paused"] == true).then_some(sentence).into_iter().collect();
+    };
+    let spec: Option<ScheduleSpec> = serde_json::from_value(written.clone()).ok();
+    let pauses = status.pauses.iter().map(|it| format!("it is paused: {}", pauses::in_words(it, spec.as_ref())));
+    let complete = "maxRuns is reached: none of these starts unless it is raised";
+    pauses.chain(status.max_runs_reached.map(|_| complete.to_owned())).collect()
 }
 
 /// Whether a text has an `H`, which stands for a number that depends on the name; `THU` and `MARCH`

@@ -28,6 +28,13 @@ const FIELDS: &[(&str, &str)] = &[
     ("Queued", "spec.concurrency.policy"),
     ("Replacing", "spec.concurrency.policy"),
     ("Backoff", "spec.retry"),
+    // Of a Schedule.
+    ("InvalidTrigger", "spec.trigger"),
+    ("UnknownTimeZone", "spec.trigger.timeZone"),
+    ("NeverFires", "spec.trigger"),
+    ("InvalidTemplate", "spec.jobTemplate"),
+    ("UntilInPast", "spec.pauseUntil"),
+    // Of a Job.
     ("DeadlineExceeded", "spec.jobTemplate"),
     ("BackoffLimitExceeded", "spec.jobTemplate"),
 ];

@@ -4,7 +4,7 @@ use super::clock_changes::{Effect, effects, members};
 use super::forecast::{self, End};
 use super::problem::Problem;
 use crate::api::Duration;
-use crate::api::spec::{ScheduleSpec, SimpleTrigger, Trigger as TriggerSpec};
+use crate::api::spec::{CatchUp, CatchUpPolicy, ScheduleSpec, SimpleTrigger, Trigger as TriggerSpec};
 use crate::time::{Context, Search, Slot, Trigger, parse_instant};
 
 /// Starts take a moment: a deadline below this is missed by mere load.
@@ -23,11 +23,36 @@ pub fn of(spec: &ScheduleSpec, trigger: &Trigger, context: &Context<'_>, now: Sl
             format!("is {deadline}: a slot delayed a little by load is dropped; give it at least {SHORT_DEADLINE}");
         found.push(Problem::new("spec.startingDeadline", problem));
     }
+    found.extend(without_effect(spec, now));
     for (field, succeeded) in [("resultLimit", true), ("failedResultLimit", false)] {
         let limit = if succeeded { spec.result_limit } else { spec.failed_result_limit };
         if limit.is_some() && spec.result_ttl(succeeded).is_none() {
             found.push(Problem::new(&format!("spec.{field}"), "has no effect: no results are kept without resultTTL"));
         }
+    }
+    found
+}
+
+/// What is said beside the trigger, and does not do what it seems to say.
+fn without_effect(spec: &ScheduleSpec, now: Slot) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let until = spec.pause_until.as_deref().and_then(|it| parse_instant("", it).ok());
+    if until.is_some_and(|it| it <= now) {
+        let problem = "is past: applied now it ends nothing, and the pause holds until paused is false";
+        found.push(Problem::new("spec.pauseUntil", problem));
+    }
+    let catch_up = spec.catch_up.as_ref();
+    let chooses_all = |it: &CatchUp| [it.policy, it.after_pause].contains(&Some(CatchUpPolicy::All));
+    if catch_up.is_some_and(|it| it.limit.is_some() && !chooses_all(it)) {
+        found.push(Problem::new("spec.catchUp.limit", "has no effect: it is about policy or afterPause All"));
+    }
+    let tries = spec.job_template.0["spec"]["backoffLimit"].as_i64().filter(|it| *it > 0);
+    if let Some(tries) = tries.filter(|_| spec.retry.is_some()) {
+        let problem = format!(
+            "is {tries}: each attempt of retry tries its Pod {} times; leave it out to have it tried once",
+            tries.saturating_add(1)
+        );
+        found.push(Problem::new("spec.jobTemplate.spec.backoffLimit", problem));
     }
     found
 }
@@ -162,7 +187,9 @@ mod tests {
 
     fn warnings(spec: Value) -> Vec<String> {
         let mut spec = spec;
-        spec["jobTemplate"] = json!({"spec": {}});
+        if spec["jobTemplate"].is_null() {
+            spec["jobTemplate"] = json!({"spec": {}});
+        }
         let spec: ScheduleSpec = serde_json::from_value(spec).expect("a spec");
         let now = Slot::floor("2026-11-21T12:00:00Z".parse().expect("an instant"));
         let context = Context { creation: now, namespace: "default", name: "a" };
@@ -193,6 +220,22 @@ mod tests {
             ),
             (json!({"trigger": {"cron": "@daily"}, "startingDeadline": "5s"}), "spec.startingDeadline is 5s"),
             (json!({"trigger": {"cron": "@daily"}, "resultLimit": 5}), "spec.resultLimit has no effect"),
+            (
+                json!({"trigger": {"cron": "@daily"}, "paused": true, "pauseUntil": "2026-11-21T12:00:00Z"}),
+                "spec.pauseUntil is past: applied now it ends nothing",
+            ),
+            (
+                json!({"trigger": {"cron": "@daily"}, "catchUp": {"policy": "Latest", "limit": 3}}),
+                "spec.catchUp.limit has no effect",
+            ),
+            (
+                json!({
+                    "trigger": {"cron": "@daily"},
+                    "retry": {"limit": 2},
+                    "jobTemplate": {"spec": {"backoffLimit": 6}},
+                }),
+                "spec.jobTemplate.spec.backoffLimit is 6: each attempt of retry tries its Pod 7 times",
+            ),
             (
                 json!({"trigger": {"atLocal": ["2027-03-28T02:30:00"], "timeZone": "Europe/Berlin"}}),
                 "spec.trigger.atLocal has a time that the clocks in Europe/Berlin skip; it runs at 2027-03-28 03:00",
@@ -226,5 +269,14 @@ mod tests {
         ] {
             assert_eq!(warnings(json!({"trigger": trigger})), Vec::<String>::new(), "{trigger}");
         }
+        let spec = json!({
+            "trigger": {"cron": "@daily"},
+            "paused": true,
+            "pauseUntil": "2026-11-21T12:00:01Z",
+            "catchUp": {"afterPause": "All", "limit": 3},
+            "retry": {"limit": 2},
+            "jobTemplate": {"spec": {"backoffLimit": 0}},
+        });
+        assert_eq!(warnings(spec), Vec::<String>::new());
     }
 }

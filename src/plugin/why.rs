@@ -124,10 +124,7 @@ impl Why {
             .map_err(|problems| problems.iter().map(|it| format!("it is stalled: {it}")).collect::<Vec<_>>())?;
         let read = |error: serde_json::Error, what: &str| vec![format!("{what} cannot be read: {error}")];
         let spec = serde_json::from_value(document.object["spec"].clone()).map_err(|error| read(error, "its spec"))?;
-        let status: Option<ScheduleStatus> =
-            serde_json::from_value(document.object["status"].clone()).map_err(|error| read(error, "its status"))?;
-        let uid = document.object["metadata"]["uid"].as_str();
-        let status = status.filter(|it| it.uid.is_some() && it.uid.as_deref() == uid);
+        let status = document.status().map_err(|error| read(error, "its status"))?;
         Ok(Subject { document, context, spec, trigger: understood.trigger, status, now })
     }
 

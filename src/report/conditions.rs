@@ -207,7 +207,7 @@ fn paused(writer: &mut Writer, status: &ScheduleStatus, snapshot: &Snapshot) -> 
 
 fn last_run(writer: &mut Writer, status: &ScheduleStatus) -> Condition {
     let Some(run) = &status.last_run else {
-        return writer.write(LAST_RUN_SUCCEEDED, "Unknown", "NoRunYet", "no run has ended yet");
+        return writer.write(LAST_RUN_SUCCEEDED, "Unknown", "NoRunYet", "no run of a slot has ended yet");
     };
     let is = if run.outcome.is_success() { "True" } else { "False" };
     let exit = run.exit_code.filter(|it| *it != 0).map(|it| format!(" with exit code {it}")).unwrap_or_default();

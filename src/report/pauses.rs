@@ -10,7 +10,7 @@ pub const UNTIL_IN_PAST: &str = "UntilInPast";
 pub const CONSECUTIVE_FAILURES: &str = "ConsecutiveFailures";
 
 /// One word for it.
-pub(super) fn reason<'a>(pause: &'a Pause, spec: Option<&ScheduleSpec>) -> &'a str {
+pub(crate) fn reason<'a>(pause: &'a Pause, spec: Option<&ScheduleSpec>) -> &'a str {
     match pause.source.as_str() {
         SOURCE_FAILURES => CONSECUTIVE_FAILURES,
         _ if is_until_in_past(pause, spec) => UNTIL_IN_PAST,
@@ -34,7 +34,7 @@ pub(super) fn all_in_words(pauses: &[Pause], spec: Option<&ScheduleSpec>) -> Str
 }
 
 /// What it is about, and what ends it.
-pub(super) fn in_words(pause: &Pause, spec: Option<&ScheduleSpec>) -> String {
+pub(crate) fn in_words(pause: &Pause, spec: Option<&ScheduleSpec>) -> String {
     let why = pause.reason.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
     let what = match reason(pause, spec) {
         CONSECUTIVE_FAILURES => {

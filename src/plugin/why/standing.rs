@@ -1,8 +1,16 @@
 //! What holds a Schedule up now.
 
-use super::{Finding, Subject, reasons};
-use crate::api::status::{Pending, ScheduleStatus, Why};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::{Finding, Subject, reasons};
+use crate::api::Duration;
+use crate::api::status::{Pending, ScheduleStatus, Why};
+use crate::report::conditions::{CLOCK_SKEW, INVALID_TEMPLATE, STALLED};
+use crate::report::pauses as report;
+use crate::time::Slot;
+
+/// An operator that runs decides a slot well before.
+const PATIENCE_SECONDS: i64 = 10;
 /// Conditions that say why nothing starts, and the field that decides.
 const HINDRANCES: &[(&str, &str, Option<&str>)] = &[
     ("Stalled", "True", Some("spec")),
@@ -20,6 +28,7 @@ pub fn of(subject: &Subject<'_>) -> Vec<Finding> {
     };
     let mut findings = conditions(status);
     findings.extend(pauses(subject, status));
+    findings.extend(overdue(subject, status));
     for run in &status.active {
         let since = subject.shown_time(run.start_time.0);
         let state = run.state.as_str();
@@ -40,7 +49,7 @@ fn conditions(status: &ScheduleStatus) -> Vec<Finding> {
     for (type_, is, field) in HINDRANCES {
         let found = status.conditions.iter().find(|it| it.type_ == *type_ && it.status == *is);
         findings.extend(found.map(|it| Finding {
-            field: *field,
+            field: reasons::field(&it.reason).or(*field),
             reason: Some(it.reason.clone()),
             ..Finding::new(type_, it.message.clone())
         }));
@@ -48,15 +57,32 @@ fn conditions(status: &ScheduleStatus) -> Vec<Finding> {
     findings
 }
 
+/// Slots have come, and nobody decides them.
+fn overdue(subject: &Subject<'_>, status: &ScheduleStatus) -> Option<Finding> {
+    let is_held = |it: &Condition| [STALLED, CLOCK_SKEW].contains(&it.type_.as_str()) && it.reason != INVALID_TEMPLATE;
+    let waits = !status.pauses.is_empty() || status.max_runs_reached.is_some();
+    if waits || status.conditions.iter().any(is_held) {
+        return None;
+    }
+    let mark = Slot::floor(status.decided_through.as_ref()?.0);
+    let first = subject.trigger.next(mark).slot()?;
+    let jitter = subject.spec.jitter.map_or(0, Duration::seconds_i64);
+    let sentence = format!(
+        "nothing was decided after {}, although the slot {} is due: is the operator running?",
+        subject.shown(mark),
+        subject.shown(first)
+    );
+    let is_late = first.plus_seconds(jitter.saturating_add(PATIENCE_SECONDS)) < subject.now;
+    is_late.then(|| Finding::new("Undecided", sentence))
+}
+
 fn pauses(subject: &Subject<'_>, status: &ScheduleStatus) -> Vec<Finding> {
     let told = status.pauses.iter().map(|pause| {
+        let reason = report::reason(pause, Some(&subject.spec));
+        let field = reasons::field(reason).unwrap_or_else(|| reasons::pause_field(&pause.source));
         let since = subject.shown_time(pause.since.0);
-        let until = pause.until.as_ref().map(|it| format!(", until {}", subject.shown_time(it.0))).unwrap_or_default();
-        let why = pause.reason.as_ref().or(subject.spec.pause_reason.as_ref());
-        let why = why.map(|it| format!(": {it}")).unwrap_or_default();
-        let field = reasons::pause_field(&pause.source);
-        let sentence = format!("no slot starts since {since}{until}{why}");
-        Finding { reason: Some(pause.source.clone()), ..Finding::new("Paused", sentence).by(field) }
+        let sentence = format!("since {since}: {}", report::in_words(pause, Some(&subject.spec)));
+        Finding { reason: Some(reason.to_owned()), ..Finding::new("Paused", sentence).by(field) }
     });
     told.collect()
 }

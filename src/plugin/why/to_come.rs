@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Finding, Subject, reasons};
 use crate::decide::trigger_hash;
+use crate::report::conditions::{INVALID_TEMPLATE, STALLED};
 use crate::simulate::cluster::Cluster;
 use crate::simulate::history::{Decided, Fate};
 use crate::simulate::job::Behavior;
@@ -19,7 +20,7 @@ pub fn of(subject: &Subject<'_>, slot: Slot) -> Vec<Finding> {
     let is_busy = subject.status.as_ref().is_some_and(|it| !it.active.is_empty() || !it.pending.is_empty());
     let busy = if is_busy { play(subject, slot, true).map(|it| tell(subject, slot, it)) } else { None };
     match (busy, ended) {
-        (Some(busy), Some(ended)) if busy == ended => vec![busy],
+        (Some(busy), Some(ended)) if busy == ended => vec![assuming("whatever is active now", busy)],
         (Some(busy), Some(ended)) => vec![
             assuming("if what is active and waits now still does so then", busy),
             assuming("if that has come to its end by then", ended),
@@ -78,12 +79,12 @@ fn status_at(subject: &Subject<'_>, uid: &str, mark: Slot, is_busy: bool) -> Val
 }
 
 fn tell(subject: &Subject<'_>, slot: Slot, decided: Option<(Decided, Slot)>) -> Finding {
-    let Some((decided, planned)) = decided else {
-        let sentence = "it is not decided when it comes, because the Schedule is paused: on resume catchUp decides";
-        let source = subject.status.iter().flat_map(|it| &it.pauses).next().map_or("", |it| it.source.as_str());
-        return Finding::new("Undecided", sentence).because(Some("Paused")).by(reasons::pause_field(source));
-    };
+    let Some((decided, planned)) = decided else { return undecided(subject) };
     match decided.fate {
+        Fate::Started(_) if is_refused(subject) => {
+            let sentence = "it starts only if the API server takes its Job, which it would not when it was tried";
+            Finding::new("Starts", sentence).by("spec.jobTemplate")
+        }
         Fate::Started(_) if planned > slot => {
             Finding::new("Starts", format!("it starts at {}, spread by jitter", subject.shown(planned)))
                 .by("spec.jitter")
@@ -100,4 +101,25 @@ fn tell(subject: &Subject<'_>, slot: Slot, decided: Option<(Decided, Slot)>) -> 
             Finding::new(outcome.as_str(), format!("it does not start: {words}")).because(Some(&reason))
         }
     }
+}
+
+/// Nothing is decided of it when it comes.
+fn undecided(subject: &Subject<'_>) -> Finding {
+    let status = subject.status.as_ref();
+    if status.is_some_and(|it| it.max_runs_reached.is_some()) {
+        return Finding::new(
+            "NoSlot",
+            "as many runs were planned as spec.maxRuns allows, and there are no slots any more",
+        )
+        .because(Some("MaxRunsReached"));
+    }
+    let sentence = "it is not decided when it comes, because the Schedule is paused: on resume catchUp decides";
+    let source = status.iter().flat_map(|it| &it.pauses).next().map_or("", |it| it.source.as_str());
+    Finding::new("Undecided", sentence).because(Some("Paused")).by(reasons::pause_field(source))
+}
+
+/// The Job was tried, and refused: what is played here takes every Job.
+fn is_refused(subject: &Subject<'_>) -> bool {
+    let conditions = subject.status.iter().flat_map(|it| &it.conditions);
+    conditions.into_iter().any(|it| it.type_ == STALLED && it.reason == INVALID_TEMPLATE)
 }
