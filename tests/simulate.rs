@@ -264,7 +264,7 @@ fn why_and_next_tell_why_no_slot_starts() {
                 "paused: true\n  pauseUntil: '2026-01-01T00:00:00Z'",
                 "pauses: [{source: Spec, since: '2026-06-01T07:46:00Z'}]",
             ),
-            ["Paused (UntilInPast): since 2026-06-01 09:46 CEST", "set a later one, or paused to false"],
+            ["Paused (UntilInPast): since 2026-06-01 09:46 CEST", "set a later one, or take paused and pauseUntil out"],
             "(2026-01-01T00:00:00Z) was past already",
         ),
         (
@@ -280,6 +280,23 @@ fn why_and_next_tell_why_no_slot_starts() {
         let told = text(&punctual(&["next", "-f", "-", "--count", "1"], &given).stdout);
         assert!(told.contains(next), "{next:?} is not in:\n{told}");
     }
+}
+
+#[test]
+fn what_will_come_reckons_with_an_active_run_by_hand_and_with_starts_that_are_refused() {
+    let exported = fs::read_to_string(root().join("docs/simulate/exported.yaml")).expect("an export");
+    let by_hand = exported
+        .replace("    - slotTime: \"2026-06-01T07:30:00Z\"\n      jobName", "    - scheduleRun: now\n      jobName");
+    let by_hand = by_hand
+        .replace("import-20260601073000-e6onpvgqy3\n      jobUID", "import-now01780299000-abcdefghij\n      jobUID");
+    let told = text(&punctual(&["why", "-f", "-", "--at", "2099-11-23T12:00"], &by_hand).stdout);
+    assert!(told.contains("if what is active and waits now still does so then, it does not start"), "{told}");
+
+    let active = exported.find("  active:\n").zip(exported.find("  lastSlot:\n")).expect("an active run");
+    let refused = "  pending: [{slotTime: '2026-06-01T07:45:00Z', why: Retrying, since: '2026-06-01T07:45:00Z'}]\n";
+    let refused = [&exported[..active.0], refused, &exported[active.1..]].concat();
+    let told = text(&punctual(&["why", "-f", "-", "--at", "2099-11-23T12:00"], &refused).stdout);
+    assert!(told.contains("Retrying: if what is active and waits now still does so then, it waits"), "{told}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub use trigger::{
     validation = Rule::new("!has(self.resultContainer) || self.jobTemplate.spec.template.spec.containers.exists(c, c.name == self.resultContainer)")
         .message("resultContainer must be the name of a container in jobTemplate.spec.template.spec.containers"),
     validation = Rule::new("(has(self.paused) && self.paused) || !(has(self.pauseUntil) || has(self.pauseReason))")
-        .message("pauseUntil and pauseReason say more about a pause: they need paused: true")
+        .message("pauseUntil and pauseReason say more about a pause: they need paused: true; take them out too to resume")
 )]
 pub struct ScheduleSpec {
     /// When to run: exactly one of cron, fields, interval, calendar, at, atLocal, anyOf and

@@ -78,7 +78,7 @@ fn resumed(snapshot: &Snapshot, plan: &Plan) -> String {
     let before = snapshot.status.as_ref().and_then(|it| it.last_resume.as_ref());
     match &plan.memory.last_resume {
         Some(resume) if Some(resume) != before => format!(
-            "{} slots were missed in the meantime: {} will start, {} were dropped by catchUp or their deadline",
+            "{} slots were missed in the meantime; chosen to start: {}, dropped by catchUp or their deadline: {}",
             resume.missed, resume.started, resume.dropped
         ),
         _ => "no slot was missed in the meantime".into(),

@@ -41,7 +41,7 @@ pub(crate) fn in_words(pause: &Pause, spec: Option<&ScheduleSpec>) -> String {
             "no slot starts until the spec is changed or a ScheduleRun succeeds (spec.pauseAfterFailures)".to_owned()
         }
         UNTIL_IN_PAST => format!(
-            "no slot starts until spec.paused is false, because spec.pauseUntil ({}) was past already when it was first seen: set a later one, or paused to false",
+            "no slot starts until spec.paused is false, because spec.pauseUntil ({}) was past already when it was first seen: set a later one, or take paused and pauseUntil out",
             spec.and_then(|it| it.pause_until.as_deref()).unwrap_or_default()
         ),
         _ => match &pause.until {

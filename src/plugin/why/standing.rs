@@ -103,7 +103,7 @@ fn line(subject: &Subject<'_>, pending: &[Pending]) -> Vec<Finding> {
         (Why::Retrying, "while starts are refused"),
         (Why::Replacing, "for a run to stop"),
         (Why::Queued, "until fewer runs are active"),
-        (Why::CatchUp, "for their turn after downtime or a pause"),
+        (Why::CatchUp, "for a turn after downtime or a pause"),
     ]
     .iter()
     .filter_map(|(why, what)| of_kind(why, what))

@@ -5,9 +5,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{Finding, Subject, reasons};
-use crate::decide::trigger_hash;
+use crate::api::status::{ActiveRun, Origin, Pending, Why};
+use crate::decide::{naming, trigger_hash};
 use crate::report::conditions::{INVALID_TEMPLATE, STALLED};
-use crate::simulate::cluster::Cluster;
+use crate::simulate::cluster::{Cluster, Creates};
 use crate::simulate::history::{Decided, Fate};
 use crate::simulate::job::Behavior;
 use crate::simulate::times::Times;
@@ -48,10 +49,13 @@ fn play(subject: &Subject<'_>, slot: Slot, is_busy: bool) -> Option<Option<(Deci
     stored.creation = subject.context.creation.timestamp();
     stored.uid = object["metadata"]["uid"].as_str().map_or_else(|| stored.uid.clone(), str::to_owned);
     stored.generation = object["metadata"]["generation"].as_i64().unwrap_or(1);
+    let active = if is_busy { active(subject, &stored.uid, begin) } else { Vec::new() };
     stored.status = status_at(subject, &stored.uid, begin, is_busy);
-    if is_busy {
-        let active = subject.status.iter().flat_map(|it| &it.active);
-        active.for_each(|run| cluster.go_on(run));
+    stored.status["active"] = json!(active);
+    active.iter().for_each(|run| cluster.go_on(run));
+    let is_refused = |it: &Pending| it.why == Why::Retrying;
+    if is_busy && subject.status.iter().flat_map(|it| &it.pending).any(is_refused) {
+        cluster.creates = Creates::QuotaExceeded;
     }
     let mut world = World::new(cluster, times);
     world.is_checked = false;
@@ -59,6 +63,22 @@ fn play(subject: &Subject<'_>, slot: Slot, is_busy: bool) -> Option<Option<(Deci
     world.run_until(planned.timestamp().checked_add(SignedDuration::from_secs(1)).ok()?);
     let decided = world.ledger.history.slots.iter().find(|((first, last), _)| *first <= slot && slot <= *last);
     Some(decided.map(|(_, it)| (it.clone(), planned)))
+}
+
+/// The runs that are active now. One by hand counts as any other, but status does not hold what its
+/// Job is known by: here it is that of a slot which was decided before.
+fn active(subject: &Subject<'_>, uid: &str, mark: Slot) -> Vec<ActiveRun> {
+    let runs = subject.status.iter().flat_map(|it| &it.active);
+    let as_of_slot = |(number, run): (i64, &ActiveRun)| {
+        if run.origin.slot().is_some() {
+            return run.clone();
+        }
+        let slot = mark.plus_seconds(-number);
+        let (_, attempt) = naming::split(&run.job_name);
+        let job_name = naming::of_attempt(&naming::job_name(subject.context.name, uid, slot), attempt);
+        ActiveRun { origin: Origin::of_slot(slot), job_name, ..run.clone() }
+    };
+    (1..).zip(runs).map(as_of_slot).collect()
 }
 
 /// The status as it is now, with every slot before this one decided.
@@ -72,7 +92,6 @@ fn status_at(subject: &Subject<'_>, uid: &str, mark: Slot, is_busy: bool) -> Val
     let hash = trigger_hash(&subject.document.object["spec"]["trigger"]);
     status["epoch"] = json!({"hash": hash, "since": mark.timestamp()});
     if !is_busy {
-        status["active"] = json!([]);
         status["pending"] = json!([]);
     }
     status
@@ -92,7 +111,7 @@ fn tell(subject: &Subject<'_>, slot: Slot, decided: Option<(Decided, Slot)>) -> 
         Fate::Started(_) => Finding::new("Starts", "it starts").by("spec.trigger"),
         Fate::Waits { why, .. } => {
             let word = why.as_str().to_owned();
-            let sentence = format!("it waits, with {} others before it", decided.waiting.saturating_sub(1));
+            let sentence = format!("it waits, with {} before it", decided.waiting.saturating_sub(1));
             Finding { field: reasons::field(&word), ..Finding::new(&word, sentence) }
         }
         Fate::Settled { outcome, reason, .. } => {
