@@ -24,7 +24,9 @@ use super::status::{Outcome, conditions};
     status = "ScheduleRunStatus",
     selectable = ".spec.scheduleName",
     selectable = ".status.state",
-    doc = "ScheduleRun starts one run of a Schedule now, outside of its plan, and keeps the result in its status."
+    doc = "ScheduleRun starts one run of a Schedule now, outside of its plan, and keeps the result in its status.",
+    validation = Rule::new("size(self.metadata.name) <= 63")
+        .message("metadata.name must have at most 63 characters: the status of the Schedule, whose size is limited, tells of its runs by name")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

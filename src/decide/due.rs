@@ -25,6 +25,7 @@ pub(super) fn decide<'a>(draft: &mut Draft<'a>, accepted: &'a Accepted, standing
     }
     if max_runs::left(draft, &accepted.spec) == 0 {
         drop_range(draft, &window, (window.after, window.through), &Dropped::beyond_max_runs(), &[]);
+        note_resume(draft, standing, window.count(window.after, window.through), 0);
         draft.plan.memory.mark = Some(window.through);
         return;
     }

@@ -73,7 +73,10 @@ pub(super) fn start_or_yield(
         refused::look_for_all(draft);
     }
     if has_place(draft, spec, origin) {
-        draft.start(spec, origin, refused_since);
+        // If it is refused it has to wait.
+        if queue::has_space(draft, spec, origin) {
+            draft.start(spec, origin, refused_since);
+        }
         return;
     }
     if is_crowded(draft, spec) {

@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{Adopted, Look, RunEnd};
-use super::snapshot::{Evidence, JobState, JobView, Presence};
+use super::snapshot::{Evidence, JobState, JobView, Presence, Snapshot, ToStart};
 use super::{Draft, manual, naming, retry, slot_of};
 use crate::api::status::{ActiveRun, Outcome, RunState};
 use crate::time::Slot;
@@ -23,6 +23,9 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
             retry::fate(draft, &run)
         } else {
             let job = snapshot.jobs.iter().find(|job| job.uid == run.job_uid);
+            if job.is_some_and(|job| is_known_to_be_over(snapshot, job)) {
+                run.state = RunState::Stopping;
+            }
             run.waiting = snapshot.waiting.get(&run.job_uid).cloned();
             let end = fate(draft, &run, job);
             if let Some(backed_off) = end.as_ref().and_then(|end| retry::back_off(draft, end)) {
@@ -37,6 +40,14 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
         }
     }
     draft.plan.memory.active = going_on;
+}
+
+/// Whether this process has recorded the end of the run of a finished Job, and somebody has put an
+/// older status back: it is recorded once more, and not tried again.
+fn is_known_to_be_over(snapshot: &Snapshot, job: &JobView) -> bool {
+    let is_decided = job.origin.slot().is_some_and(|slot| snapshot.floor.is_some_and(|floor| slot <= floor));
+    let is_active = |known: &ToStart| known.active.iter().any(|name| naming::is_same_run(name, &job.name));
+    is_decided && job.state.is_terminal() && snapshot.to_start.as_ref().is_some_and(|known| !is_active(known))
 }
 
 /// Records a Job that status does not account for. A Job for an instant still to come was named

@@ -57,6 +57,8 @@ pub struct ToStart {
     pub waiting: Vec<Origin>,
     /// The runs in Backoff, by the UID of their Job.
     pub backed_off: BTreeSet<String>,
+    /// The newest Jobs of all runs that are not over.
+    pub active: Vec<String>,
 }
 
 impl ToStart {
@@ -67,6 +69,7 @@ impl ToStart {
         Self {
             waiting: status.pending.iter().map(|it| it.origin.clone()).collect(),
             backed_off: backed_off.map(|run| run.job_uid.clone()).collect(),
+            active: status.active.iter().map(|run| run.job_name.clone()).collect(),
         }
     }
 }

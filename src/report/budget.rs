@@ -28,6 +28,9 @@ pub fn keep(status: &mut ScheduleStatus) {
     if size(status) > MAX_BYTES {
         shorten_texts(status);
     }
+    if size(status) > MAX_BYTES {
+        remove_texts(status);
+    }
     while size(status) > MAX_BYTES && !status.results.is_empty() {
         status.results.remove(0);
         status.counts.results_dropped += 1;
@@ -51,6 +54,15 @@ fn shorten_texts(status: &mut ScheduleStatus) {
     }
 }
 
+/// What is left when not even short texts fit.
+fn remove_texts(status: &mut ScheduleStatus) {
+    for run in &mut status.active {
+        (run.waiting, run.stop_reason) = (None, None);
+        run.last_attempt.iter_mut().for_each(|it| it.message = None);
+    }
+    status.pending.iter_mut().for_each(|it| it.message = None);
+}
+
 /// The size as it is sent.
 #[must_use]
 pub fn size(status: &ScheduleStatus) -> usize {
@@ -63,7 +75,9 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::{MAX_BYTES, keep, size};
-    use crate::api::status::{Outcome, RunResult, ScheduleStatus};
+    use crate::api::status::{
+        ActiveRun, AttemptEnd, Origin, Outcome, Pending, RunResult, RunState, ScheduleStatus, Why,
+    };
 
     fn status_with(results: usize, message: &str) -> ScheduleStatus {
         let time = || Time(Timestamp::UNIX_EPOCH);
@@ -89,6 +103,50 @@ mod tests {
         let before = status.clone();
         keep(&mut status);
         assert_eq!(status, before);
+    }
+
+    /// As many as there may be of everything that is never cut, with the longest names and texts.
+    fn crowded_status(name_bytes: usize) -> ScheduleStatus {
+        let time = || Time("2026-06-01T10:00:00.123456Z".parse().expect("a time"));
+        let nasty = || Some("\"".repeat(256));
+        let origin = || Origin::ScheduleRun("n".repeat(name_bytes));
+        let run = ActiveRun {
+            origin: origin(),
+            job_name: "j".repeat(57),
+            job_uid: "u".repeat(36),
+            attempt: 98,
+            state: RunState::Stopping,
+            start_time: time(),
+            next_attempt_time: Some(time()),
+            last_attempt: Some(AttemptEnd {
+                outcome: Outcome::TimedOut,
+                reason: Some("BackoffLimitExceeded".into()),
+                exit_code: Some(137),
+                message: nasty(),
+                completion_time: time(),
+            }),
+            reason: Some("NamespaceTerminating".into()),
+            stop_reason: Some(format!("replaced by the {}", origin())),
+            waiting: nasty(),
+        };
+        let pending = Pending {
+            origin: origin(),
+            why: Why::Retrying,
+            since: time(),
+            reason: Some("NamespaceTerminating".into()),
+            message: nasty(),
+        };
+        ScheduleStatus { active: vec![run; 100], pending: vec![pending; 100], ..status_with(50, &"\"".repeat(1024)) }
+    }
+
+    #[test]
+    fn a_hundred_that_wait_and_a_hundred_that_are_tried_again_fit_whatever_refuses_them() {
+        for name_bytes in [20, 63] {
+            let mut status = crowded_status(name_bytes);
+            keep(&mut status);
+            assert!(size(&status) <= MAX_BYTES, "{} with names of {name_bytes}", size(&status));
+            assert_eq!((status.active.len(), status.pending.len()), (100, 100));
+        }
     }
 
     #[test]

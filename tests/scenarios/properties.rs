@@ -411,6 +411,22 @@ fn status_stays_small_with_a_hundred_runs_that_wait_to_be_tried_again() {
     assert!(world.complaints.is_empty(), "{:?}", world.complaints.first());
 }
 
+#[test]
+fn no_more_than_a_hundred_wait_when_runs_by_hand_and_slots_are_refused() {
+    let mut world = crowded(Value::Null);
+    world.cluster.creates = Creates::QuotaExceeded;
+    (0..110).for_each(|number| world.create_run(&format!("run-{number}")));
+    world.run_until(world.cluster.now + SignedDuration::from_secs(20));
+    assert!(world.complaints.is_empty(), "{:?}", world.complaints.first());
+    assert_eq!(world.cluster.schedule.status["queuedRuns"], 100);
+    world.cluster.creates = Creates::Accepted;
+    world.run_until(world.cluster.now + SignedDuration::from_secs(150));
+    assert!(world.complaints.is_empty(), "{:?}", world.complaints.first());
+    // Those for which there was no room have met the others at work since.
+    let over = world.cluster.schedule_runs.values().filter(|it| it.read_status().outcome.is_some());
+    assert_eq!(over.count(), 110);
+}
+
 /// A Schedule whose runs may all be active at once.
 fn crowded(retry: Value) -> World {
     let begin: Timestamp = BEGIN.parse().expect("a time");
