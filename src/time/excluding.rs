@@ -52,11 +52,12 @@ impl Excluding {
 
     pub(super) fn next(&self, mut after: Slot, budget: &Budget) -> Search {
         let Some(moved) = &self.moved else { return self.next_free(after, Slot::LAST, budget) };
+        let for_moved = budget.take_half();
         for seconds in stretches() {
             let until = after.max(Slot::FIRST).plus_seconds(seconds).min(Slot::LAST);
             let free = self.next_free(after, until, budget);
             let limit = free.slot().unwrap_or(until);
-            let found = combine::earlier(free, moved.next(&self.trigger, &self.exclusions, after, limit, budget));
+            let found = combine::earlier(free, moved.next(&self.trigger, &self.exclusions, after, limit, &for_moved));
             match found {
                 Search::NoneUpTo(up_to) if up_to >= until && until < Slot::LAST => after = until,
                 // Slots to come move to later days only.
@@ -68,11 +69,12 @@ impl Excluding {
 
     pub(super) fn prev(&self, mut before: Slot, budget: &Budget) -> Search {
         let Some(moved) = &self.moved else { return self.prev_free(before, Slot::FIRST, budget) };
+        let for_moved = budget.take_half();
         for seconds in stretches() {
             let until = before.min(Slot::LAST).plus_seconds(-seconds).max(Slot::FIRST);
             let free = self.prev_free(before, until, budget);
             let limit = free.slot().unwrap_or(until);
-            let found = combine::later(free, moved.prev(&self.trigger, &self.exclusions, before, limit, budget));
+            let found = combine::later(free, moved.prev(&self.trigger, &self.exclusions, before, limit, &for_moved));
             match found {
                 Search::NoneUpTo(down_to) if down_to <= until && until > Slot::FIRST => before = until,
                 found => return found,

@@ -45,6 +45,13 @@ impl Budget {
         Self { steps: Cell::new(STEPS) }
     }
 
+    /// Takes half of what is left for another search, which then gets on whatever this one costs.
+    pub(super) fn take_half(&self) -> Self {
+        let half = self.steps.get() / 2;
+        self.spend_many(half);
+        Self { steps: Cell::new(half) }
+    }
+
     /// Takes one step, if there is one left.
     pub(super) fn spend(&self) -> bool {
         self.spend_many(1)

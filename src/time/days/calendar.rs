@@ -1,6 +1,6 @@
 //! Years and months of the calendar, as far as they differ in where their days fall.
 
-use super::super::sets::{at_or_below, bit};
+use super::super::sets::{at_or_above, at_or_below};
 
 /// All that decides on which weekdays and in which weeks the days of a year fall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +108,15 @@ impl Month {
 
     /// The days that fall into these weeks of the year.
     pub(super) fn days_in_weeks(&self, weeks: u64) -> u64 {
-        let in_week = |day: &i8| weeks & (1 << self.week(*day)) != 0;
-        (1..=self.length).filter(in_week).fold(0, |days, day| days | bit(day))
+        let (mut days, mut day) = (0, 1);
+        while day <= self.length {
+            let sunday = day + 6 - (self.weekday(day) + 6) % 7;
+            if weeks & (1 << self.week(day)) != 0 {
+                days |= at_or_above(day) & at_or_below(sunday.min(self.length));
+            }
+            day = sunday + 1;
+        }
+        days
     }
 
     /// The week of the year as in ISO 8601: the one that its Thursday is in.

@@ -514,6 +514,25 @@ fn a_search_for_moved_slots_gets_on_among_many_that_do_not_move() {
     }
 }
 
+/// Found by fuzzing: all steps went to slots that stay where they are.
+#[test]
+fn a_search_for_slots_that_hardly_ever_meet_gets_on() {
+    let spec = json!({
+        "allOf": [
+            {"calendar": {"months": 11, "days": 1985, "timeOfDay": "06:51", "startDate": "1992-06-01"}},
+            {"interval": {"every": "65533s"}},
+        ],
+        "timeZone": "America/New_York",
+        "exclude": [{"name": "a", "cron": "* * * 1 *"}],
+        "onExcluded": "NextDay",
+    });
+    let trigger = parsed(&spec).expect("a valid trigger");
+    for at in ["1992-06-02T00:00:00Z", "2046-10-24T12:35:29Z"].map(instant) {
+        assert!(!matches!(trigger.next(at), Search::NoneUpTo(up_to) if up_to <= at), "{:?}", trigger.next(at));
+        assert!(!matches!(trigger.prev(at), Search::NoneUpTo(down_to) if down_to >= at), "{:?}", trigger.prev(at));
+    }
+}
+
 /// Found by fuzzing.
 #[test]
 fn a_search_for_moved_slots_comes_to_its_end_on_the_last_and_the_first_day_of_the_calendar() {
