@@ -78,7 +78,7 @@ impl Reconciler {
         recall: &mut Recall,
         circumstances: impl Fn() -> Circumstances,
     ) -> Result<Looked, ReconcileError> {
-        let mut wrote = false;
+        let (mut wrote, mut runs_end) = (false, false);
         for _ in 0..ROUNDS {
             let Some((mut snapshot, version)) = gather(&self.store, key, recall, circumstances())? else {
                 self.run_leases.remove(key.to_string());
@@ -100,6 +100,7 @@ impl Reconciler {
                 plan = self.plan(&mut snapshot).await?;
             }
             recall.wake = plan.wake;
+            runs_end |= !plan.ended.is_empty();
             let happened = perform(&self.cluster, &self.store, &snapshot, &plan).await?;
             let goes_on = self.round_off(key, &version, &snapshot, &plan, &happened, recall).await?;
             if let Some(undone) = happened.undone {
@@ -111,7 +112,10 @@ impl Reconciler {
                 return Ok(Looked { wake: plan.wake, wrote });
             }
         }
-        tracing::error!(schedule = %key, rounds = ROUNDS, "a Schedule does not come to rest; it is looked at again");
+        // Runs that end in the meantime, one after the other, are reason enough for as many rounds.
+        if !runs_end {
+            tracing::error!(schedule = %key, rounds = ROUNDS, "a Schedule does not come to rest; it is looked at again");
+        }
         Ok(Looked { wake: Some(circumstances().now), wrote })
     }
 

@@ -14,4 +14,5 @@ pub mod schedule_run;
 pub mod seen;
 pub mod story;
 pub mod times;
+pub mod words;
 pub mod world;

@@ -2,8 +2,8 @@
 //!
 //! Each file in `tests/scenarios/*.yaml` is one story: what is given, what happens when, and what
 //! is expected of it. They are played in the world of virtual time of `punctual::simulate`.
-//! [`properties`] plays random stories and holds them against the promises; [`policies`] plays what
-//! was computed elsewhere.
+//! [`words`] holds all of them together against what there is to tell; [`properties`] plays random
+//! stories and holds them against the promises; [`policies`] plays what was computed elsewhere.
 
 #[path = "scenarios/harness.rs"]
 mod harness;
@@ -11,23 +11,36 @@ mod harness;
 mod policies;
 #[path = "scenarios/properties.rs"]
 mod properties;
+#[path = "scenarios/words.rs"]
+mod words;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use punctual::simulate::story::Story;
+use punctual::simulate::words::Words;
 use punctual::simulate::{cluster, job, story, times, world};
+
+/// Each story, by name, played once for all that is asked of it.
+static PLAYED: LazyLock<Vec<(String, Result<Words, String>)>> = LazyLock::new(|| {
+    let name = |file: &Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    files().iter().map(|file| (name(file), read(file).and_then(|story| story.play()))).collect()
+});
 
 #[test]
 fn every_story_ends_as_expected() {
-    let mut failures = Vec::new();
-    let files = files();
-    for file in &files {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if let Err(failure) = read(file).and_then(|story| story.play()) {
-            failures.push(format!("=== {name}\n{failure}"));
-        }
-    }
-    assert!(failures.is_empty(), "\n{}\n{} of {} stories failed", failures.join("\n"), failures.len(), files.len());
+    let failures: Vec<String> = PLAYED
+        .iter()
+        .filter_map(|(name, end)| end.as_ref().err().map(|failure| format!("=== {name}\n{failure}")))
+        .collect();
+    assert!(failures.is_empty(), "\n{}\n{} of {} stories failed", failures.join("\n"), failures.len(), PLAYED.len());
+}
+
+/// The words that any story shows.
+fn words_shown() -> Words {
+    let mut shown = Words::default();
+    PLAYED.iter().filter_map(|(_, end)| end.as_ref().ok()).for_each(|words| shown.extend(words));
+    shown
 }
 
 fn read(file: &Path) -> Result<Story, String> {

@@ -1,6 +1,7 @@
 //! What was told of every slot, from the first look to the last: status holds only the newest.
 
 use super::history::History;
+use super::words::Words;
 use crate::api::status::Origin;
 use crate::decide::Snapshot;
 use crate::decide::plan::Plan;
@@ -42,6 +43,8 @@ pub struct Ledger {
     pub gaps: Vec<(Slot, Slot)>,
     /// The reasons of the Events, in their order.
     pub events: Vec<String>,
+    /// The words of status that were ever in use.
+    pub words: Words,
     /// What became of slots and runs, with the reasons.
     pub history: History,
     /// What must never be, and was, not yet told.

@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::cluster::{Answer, Cluster, Crashed, Creates, Event, validate};
 use super::job::Job;
 use super::ledger::Ledger;
+use super::words::Kind;
 
 /// As many rounds as the real reconcile goes.
 const ROUNDS: usize = 8;
@@ -253,7 +254,9 @@ impl Operator {
         let report = report(snapshot, plan, happened);
         let refused = happened.starts.iter().any(|(_, end)| matches!(end, StartEnd::Blocked { .. }));
         let is_to_go_on = refused || !plan.unread.is_empty() || !report.schedule_runs.is_empty();
+        ledger.words.take_in(plan, &report.status);
         for run in &report.schedule_runs {
+            ledger.words.take_in_run(&run.status);
             for notice in &run.notices {
                 ledger.news.push(format!("ScheduleRun {}: {}: {}", run.name, notice.reason, notice.note));
             }
@@ -275,6 +278,7 @@ impl Operator {
         ledger.history.record(snapshot, plan, happened, &report.status);
         for notice in report.notices.iter().filter(|_| written.is_ok()) {
             ledger.events.push(notice.reason.clone());
+            ledger.words.insert(Kind::Event, &notice.reason);
             ledger.history.hear(snapshot.now, notice);
             ledger.news.push(format!("{}: {}", notice.reason, notice.note));
         }

@@ -13,6 +13,7 @@ use super::cluster::{Cluster, Creates};
 use super::job::{Behavior, Variation};
 use super::seen::{Seen, seen};
 use super::times::Times;
+use super::words::Words;
 use super::world::World;
 
 /// What is given, what happens, what is expected.
@@ -126,14 +127,14 @@ impl Story {
         serde_saphyr::from_str(text).map_err(|error| format!("not a story: {error}"))
     }
 
-    /// Plays it, checking that the operator comes to rest. What differs from what is expected is
-    /// told together with what happened.
-    pub fn play(&self) -> Result<(), String> {
+    /// Plays it, checking that the operator comes to rest. Answers the words it made use of. What
+    /// differs from what is expected is told together with what happened.
+    pub fn play(&self) -> Result<Words, String> {
         let mut world = self.begin()?;
         let differences = self.go_through(&mut world, &mut |_| true)?;
         let wrong: Vec<&str> = differences.iter().chain(&world.complaints).map(String::as_str).collect();
         if wrong.is_empty() {
-            Ok(())
+            Ok(world.ledger.words)
         } else {
             Err(format!("{}\n{}\n{}", self.title, world.log.join("\n"), wrong.join("\n")))
         }

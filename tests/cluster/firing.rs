@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::harness::{Story, is_active, job_slot, now, second, seconds_from_now, story, text, time};
 
@@ -43,6 +44,42 @@ fn an_interval_starts_a_job_in_the_second_of_each_slot() {
         );
         assert_eq!(status["nextSlotTime"], status["nextSlots"][0]);
         assert_eq!(status["uid"], schedule["metadata"]["uid"]);
+    });
+}
+
+/// By how many seconds a Schedule's jitter delays a slot: it never changes, so that no slot moves when
+/// another version takes over.
+fn delay(schedule: &Value, slot: Timestamp, bound: u64) -> i64 {
+    let uid = text(schedule, "/metadata/uid");
+    let digest = Sha256::digest(format!("jitter/{uid}/{}", slot.as_second()));
+    let number = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    i64::try_from(number % bound).unwrap()
+}
+
+#[test]
+fn schedules_with_jitter_start_at_their_planned_start() {
+    story(async |story| {
+        let _operator = story.operator("a").await;
+        let first = seconds_from_now(6);
+        let slots = [first, first + SignedDuration::from_secs(9)];
+        let spec = format!("trigger: {{interval: {{every: 9s, startTime: \"{first}\"}}}}\njitter: 8s");
+        let mut schedules = Vec::new();
+        for name in ["one", "two", "three", "four"] {
+            schedules.push(story.schedule(name, &spec, "").await);
+        }
+        let mut delays = Vec::new();
+        for (schedule, slot) in schedules.iter().flat_map(|it| slots.map(|slot| (it, slot))) {
+            let job = story.until_job(text(schedule, "/metadata/name"), slot).await;
+            let planned = slot.as_second() + delay(schedule, slot, 8);
+            let late = second(&job, "/metadata/creationTimestamp") - planned;
+            assert!(
+                (0..=SLACK_SECONDS).contains(&late),
+                "created {late} s after its planned start: {}",
+                job["metadata"]
+            );
+            delays.push(planned - slot.as_second());
+        }
+        assert!(delays.iter().any(|it| *it != delays[0]), "they are spread: {delays:?}");
     });
 }
 

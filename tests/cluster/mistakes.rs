@@ -69,14 +69,36 @@ fn the_schema_answers_what_needs_no_parser() {
         refused(
             story,
             &spec("catchUp: {}"),
-            &["spec.catchUp", "catchUp needs a policy: None, Latest, Earliest or All"],
+            &["spec.catchUp", "catchUp needs one of policy, limit, afterPause, maxAge and since"],
         );
         refused(
             story,
             &spec("catchUp: {policy: Newest}"),
             &["spec.catchUp.policy", "supported values: \"None\", \"Latest\""],
         );
-        refused(story, &spec("concurrency: {}"), &["concurrency needs a policy: Allow, Forbid or Replace"]);
+        let concurrency = |fields: &str| spec(&format!("concurrency: {{{fields}}}"));
+        refused(story, &concurrency(""), &["concurrency needs a policy: Allow, Forbid, Replace or Queue"]);
+        refused(
+            story,
+            &concurrency("policy: Allow, limit: 5"),
+            &["limit does not go with policy Allow, which admits up to 100 runs"],
+        );
+        let queue = ["queueLimit and queueFull need policy Queue"];
+        refused(story, &concurrency("policy: Forbid, queueLimit: 5"), &queue);
+        refused(story, &concurrency("queueFull: DropOldest"), &queue);
+        refused(
+            story,
+            &concurrency("policy: Queue, limit: 0"),
+            &["spec.concurrency.limit", "greater than or equal to 1"],
+        );
+        let pause = ["pauseUntil and pauseReason say more about a pause: they need paused: true"];
+        refused(story, &spec("pauseUntil: \"2030-01-01T00:00:00Z\""), &pause);
+        refused(story, &spec("paused: false\n  pauseReason: maintenance"), &pause);
+        refused(story, &spec("paused: true\n  pauseUntil: tomorrow"), &["spec.pauseUntil", "date-time"]);
+        refused(story, &spec("retry: {delay: 5s}"), &["spec.retry.limit: Required value"]);
+        refused(story, &spec("retry: {limit: 99}"), &["spec.retry.limit", "less than or equal to 98"]);
+        refused(story, &spec("jitter: soon"), &["spec.jitter", "such as 90s, 15m"]);
+        refused(story, &spec("maxRuns: 0"), &["spec.maxRuns", "greater than or equal to 1"]);
         refused(
             story,
             &spec("resultTTL: 0s"),
@@ -89,6 +111,9 @@ fn the_schema_answers_what_needs_no_parser() {
         refused(story, &with("name: mistake", &format!("name: {}", "n".repeat(53))), &name);
         taken(story, &with("name: mistake", &format!("name: {}", "n".repeat(52))));
         taken(story, &spec("resultTTL: 1w\n  startingDeadline: 1h30m"));
+        taken(story, &concurrency("limit: 5"));
+        taken(story, &concurrency("policy: Queue, limit: 2, queueLimit: 5, queueFull: DropOldest"));
+        taken(story, &spec("paused: true\n  pauseUntil: \"2030-01-01T00:00:00Z\"\n  pauseReason: maintenance"));
     });
 }
 
@@ -103,6 +128,8 @@ fn the_schema_answers_for_runs_by_hand_too() {
         refused(story, &run("reason: because"), &["spec.scheduleName: Required value"]);
         refused(story, &run("schedule: nightly"), &["unknown field \"spec.schedule\""]);
         refused(story, &run("scheduleName: a, reason: \"\""), &["spec.reason"]);
+        let long = run("scheduleName: nightly").replace("mistake", &"n".repeat(64));
+        refused(story, &long, &["metadata.name must have at most 63 characters"]);
         taken(story, &run("scheduleName: nightly, reason: because"));
         let unchangeable = ["the spec of a ScheduleRun cannot be changed", "create another ScheduleRun"];
         refused(story, &run("scheduleName: hourly, reason: because"), &unchangeable);

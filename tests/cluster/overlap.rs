@@ -159,3 +159,35 @@ fn ten_slots_run_two_at_a_time_in_their_order_though_the_leader_is_killed() {
         assert!(spans.windows(2).any(|it| it[1].0 < it[0].1), "two of them did overlap: {spans:?}");
     });
 }
+
+#[test]
+fn an_edit_while_a_queue_waits_is_for_all_of_it_and_a_new_trigger_ends_it() {
+    story(async |story| {
+        let _operator = story.operator("a").await;
+        let first = seconds_from_now(4);
+        let slots: Vec<Timestamp> =
+            (0..5).map(|offset| Timestamp::from_second(first.as_second() + offset).unwrap()).collect();
+        let spec = instants(&slots) + "concurrency: {policy: Queue}";
+        story.schedule("line", &spec, "devcluster/hang: \"true\"").await;
+        let queued = |count: i64| move |it: &Value| it["queuedRuns"] == count;
+        story.until_status("line", "four wait behind the first", queued(4)).await;
+
+        // More at once are allowed: the head of the line starts, the others go on waiting.
+        story.patch("Schedule", "line", json!({"spec": {"concurrency": {"limit": 2}}})).await;
+        story.until_job("line", slots[1]).await;
+        let status = story.until_status("line", "three wait", queued(3)).await;
+        assert_eq!(second(&status, "/pending/0/slotTime"), slots[2].as_second());
+
+        // A new trigger: what waits is given up, what runs goes on, and the new slot stands in line.
+        let next = seconds_from_now(4);
+        story.patch("Schedule", "line", json!({"spec": {"trigger": {"at": [next.to_string()]}}})).await;
+        let is_next = |it: &Value| it["pending"][0]["slotTime"] == next.to_string().as_str();
+        let status = story.until_status("line", "the new slot waits", is_next).await;
+        assert_eq!(status["counts"], json!({"slots": {"Started": 2, "Superseded": 3}}));
+        assert_eq!((&status["activeRuns"], &status["queuedRuns"]), (&json!(2), &json!(1)));
+        story.patch("Schedule", "line", json!({"spec": {"concurrency": {"limit": 3}}})).await;
+        story.until_job("line", next).await;
+        let started: Vec<i64> = story.jobs_of("line").iter().map(job_slot).collect();
+        assert_eq!(started, [slots[0], slots[1], next].map(Timestamp::as_second));
+    });
+}

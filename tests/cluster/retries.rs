@@ -125,20 +125,3 @@ fn a_pause_ends_by_itself_also_while_nobody_is_there_to_see_it() {
         }
     });
 }
-
-#[test]
-fn an_end_of_a_pause_without_a_pause_or_that_is_no_instant_is_refused() {
-    story(async |story| {
-        let trigger = "trigger: {cron: \"0 0 * * *\"}";
-        let refused = async |more: &str| {
-            let spec = format!("{trigger}\n{more}");
-            story.try_apply(&schedule("wrong", &spec, "")).await.expect_err("it must be refused")
-        };
-        let alone = refused("pauseUntil: \"2030-01-01T00:00:00Z\"").await;
-        assert!(alone.contains("they need paused: true"), "{alone}");
-        let nonsense = refused("paused: true\npauseUntil: tomorrow").await;
-        assert!(nonsense.contains("spec.pauseUntil") && nonsense.contains("date-time"), "{nonsense}");
-        let none = refused("retry: {delay: 5s}").await;
-        assert!(none.contains("spec.retry.limit: Required value"), "{none}");
-    });
-}

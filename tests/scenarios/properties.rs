@@ -31,6 +31,10 @@ enum Act {
     PauseFor(i64),
     EditTrigger(Value),
     EditOther,
+    /// The same manifest is applied once more.
+    ApplyAgain,
+    /// A pause that nothing falls into.
+    PauseAndResume,
     EditJitter(Value),
     NoMoreRetries,
     EditConcurrency(Value),
@@ -154,6 +158,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::NoMoreRetries),
         1 => trigger().prop_map(Act::EditTrigger),
         1 => Just(Act::EditOther),
+        1 => Just(Act::ApplyAgain),
+        1 => Just(Act::PauseAndResume),
         1 => jitter().prop_map(Act::EditJitter),
         1 => concurrency().prop_map(Act::EditConcurrency),
         1 => max_runs().prop_map(Act::EditMaxRuns),
@@ -185,6 +191,13 @@ impl Act {
             Self::NoMoreRetries => world.edit(&json!({"retry": null})),
             Self::EditTrigger(trigger) => world.edit(&json!({"trigger": trigger})),
             Self::EditJitter(jitter) => world.edit(&json!({"jitter": jitter})),
+            Self::ApplyAgain => check_no_change(world, |world| world.edit(&json!({}))),
+            Self::PauseAndResume if can_pause_unnoticed(world) => check_no_change(world, |world| {
+                world.edit(&json!({"paused": true}));
+                world.run_until(world.cluster.now);
+                world.edit(&json!({"paused": null}));
+            }),
+            Self::PauseAndResume => {}
             Self::EditOther => world.edit(&json!({"resultLimit": 7})),
             Self::EditConcurrency(concurrency) => world.edit(&json!({"concurrency": concurrency})),
             Self::EditMaxRuns(max_runs) => world.edit(&json!({"maxRuns": max_runs})),
@@ -207,6 +220,43 @@ impl Act {
             Self::RestoreStatus => world.restore_status(),
             Self::RunNow(_) | Self::DeleteRun(_) | Self::CopyRun(_) => {}
         }
+    }
+}
+
+/// Whether the operator is at rest, and nothing else pauses the Schedule or did so until an instant.
+fn can_pause_unnoticed(world: &World) -> bool {
+    let (spec, status) = (&world.cluster.schedule.spec, &world.cluster.schedule.status);
+    let is_paused = spec["paused"] == true || !status["pauses"].is_null();
+    world.is_up() && world.cluster.writes_until_crash.is_none() && !is_paused
+}
+
+/// Something happens that must change nothing: no Job starts or goes, and status says what it said,
+/// but for when that was so and for which generation.
+fn check_no_change(world: &mut World, act: impl FnOnce(&mut World)) {
+    let seen = |world: &World| {
+        let mut status = world.cluster.schedule.status.clone();
+        let conditions = status["conditions"].as_array_mut().into_iter().flatten();
+        conditions.for_each(|it| it["lastTransitionTime"] = Value::Null);
+        remove_generations(&mut status);
+        let jobs: Vec<String> = world.cluster.jobs.keys().cloned().collect();
+        (status, jobs, world.cluster.created.len(), world.wake())
+    };
+    let before = seen(world);
+    act(world);
+    world.run_until(world.cluster.now);
+    let after = seen(world);
+    if before != after {
+        world.complaints.push(format!("nothing was to change, and yet:\nfrom {before:?}\nto   {after:?}"));
+    }
+}
+
+fn remove_generations(value: &mut Value) {
+    for (name, value) in value.as_object_mut().into_iter().flatten() {
+        if name == "observedGeneration" || name == "templateCheckedGeneration" {
+            *value = Value::Null;
+        }
+        remove_generations(value);
+        value.as_array_mut().into_iter().flatten().for_each(remove_generations);
     }
 }
 
