@@ -223,11 +223,15 @@ pub(super) fn replaced(draft: &Draft<'_>, run: &ActiveRun) -> RunEnd {
     ended(run, Outcome::Replaced, None, evidence, draft.now())
 }
 
+/// A reason is a word. Who else writes Jobs and Pods may write more, of which status has no room for much.
+const REASON_LENGTH: usize = 64;
+
 /// A clock of the API server behind our own must not end a run before it began.
 fn ended(run: &ActiveRun, outcome: Outcome, reason: Option<String>, evidence: Evidence, at: jiff::Timestamp) -> RunEnd {
     let message = match evidence.message {
         None if outcome == Outcome::Succeeded => Some(MESSAGE_MISSING.to_owned()),
         message => message.filter(|it| !it.is_empty()),
     };
+    let reason = reason.map(|it| it.chars().filter(|it| !it.is_control()).take(REASON_LENGTH).collect());
     RunEnd { outcome, reason, exit_code: evidence.exit_code, message, at: at.max(run.start_time.0), run: run.clone() }
 }
