@@ -57,6 +57,24 @@ fn lint(input: &str) -> Answer {
 }
 
 #[test]
+fn runs_by_hand_are_judged_like_schedules() {
+    let run = |spec: &str| {
+        lint(&format!(
+            "apiVersion: punctual.dev/v1alpha1\nkind: ScheduleRun\nmetadata: {{name: again}}\nspec: {spec}\n"
+        ))
+    };
+    let right = run("{scheduleName: nightly}");
+    assert_eq!((right.status, right.out.as_str()), (Some(0), "1 ScheduleRun, 0 problems, 0 warnings\n"));
+    let wrong = run("{schedule: nightly}");
+    assert_eq!(wrong.status, Some(1));
+    assert!(
+        wrong.out.contains("spec.scheduleName is missing") && wrong.out.contains("spec.schedule is no known field"),
+        "{}",
+        wrong.out
+    );
+}
+
+#[test]
 fn the_next_slots_are_listed_in_utc_and_whether_there_are_more() {
     for (trigger, expected) in [
         ("{cron: '30 2 * * *', timeZone: Europe/Berlin}", json!(["2026-11-21T01:30:00Z", "2026-11-22T01:30:00Z"])),

@@ -35,12 +35,8 @@ pub struct Understood {
 /// Judges a whole document.
 #[must_use]
 pub fn document(document: &Document, context: &Context<'_>, now: Slot) -> Verdict {
-    let mut object = document.object.clone();
-    // The API server writes it, and takes it from nobody else.
-    if let Some(object) = object.as_object_mut() {
-        object.remove("status");
-    }
-    let findings = schema::check(&schema_of_object(), &object, "");
+    let object = without_status(document);
+    let findings = schema::check(&schema_of(crd::definition()), &object, "");
     let (mut problems, understood) = judge(findings, &object, context);
     problems.splice(0..0, identity::check(document));
     problems.extend(understood.as_ref().and_then(|it| never(it, context)));
@@ -49,6 +45,24 @@ pub fn document(document: &Document, context: &Context<'_>, now: Slot) -> Verdic
         _ => Vec::new(),
     };
     Verdict { problems, warnings }
+}
+
+/// Judges a document that asks for a run by hand.
+#[must_use]
+pub fn run(document: &Document) -> Verdict {
+    let mut problems = identity::check(document);
+    let findings = schema::check(&schema_of(crd::run_definition()), &without_status(document), "");
+    problems.extend(findings.into_iter().map(|it| it.problem));
+    Verdict { problems, warnings: Vec::new() }
+}
+
+/// The API server writes it, and takes it from nobody else.
+fn without_status(document: &Document) -> Value {
+    let mut object = document.object.clone();
+    if let Some(object) = object.as_object_mut() {
+        object.remove("status");
+    }
+    object
 }
 
 /// Reads only the trigger of a document.
@@ -60,7 +74,7 @@ pub fn trigger(document: &Document, context: &Context<'_>) -> Result<Understood,
     let Some(written) = document.object.pointer("/spec/trigger") else {
         return Err(vec![Problem::new(TRIGGER, "is missing")]);
     };
-    let schema = &schema_of_object()["properties"]["spec"]["properties"]["trigger"];
+    let schema = &schema_of(crd::definition())["properties"]["spec"]["properties"]["trigger"];
     let (problems, understood) = judge(schema::check(schema, written, TRIGGER), &document.object, context);
     understood.filter(|_| problems.is_empty()).ok_or(problems)
 }
@@ -110,9 +124,8 @@ fn understand(written: Value, context: &Context<'_>) -> Result<Understood, Vec<P
     }
 }
 
-/// The schema of the definition, with that of the metadata, which the API server adds itself.
-fn schema_of_object() -> Value {
-    let mut definition = crd::definition();
+/// The schema of a definition, with that of the metadata, which the API server adds itself.
+fn schema_of(mut definition: Value) -> Value {
     let mut schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
     let settings = SchemaSettings::openapi3().with(|it| it.inline_subschemas = true);
     let metadata = settings.into_generator().into_root_schema_for::<ObjectMeta>();

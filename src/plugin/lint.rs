@@ -30,17 +30,20 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// Judges each Schedule.
+    /// Judges each Schedule and each ScheduleRun.
     ///
     /// # Errors
     ///
     /// When the verdict cannot be written.
     pub fn run(&self, surroundings: &mut Surroundings<'_>) -> io::Result<Status> {
-        let manifests = Manifests::read(&self.filename, surroundings.input);
-        let (mut problems, mut warnings) = (0, 0);
-        for document in &manifests.schedules {
+        let manifests = Manifests::read_all(&self.filename, surroundings.input);
+        let schedules = manifests.schedules.iter().map(|document| {
             let context = context(document, self.namespace.as_deref(), surroundings.now);
-            let verdict = check::document(document, &context, surroundings.now);
+            (document, check::document(document, &context, surroundings.now))
+        });
+        let runs = manifests.runs.iter().map(|document| (document, check::run(document)));
+        let (mut problems, mut warnings) = (0, 0);
+        for (document, verdict) in schedules.chain(runs).collect::<Vec<_>>() {
             problems += verdict.problems.len();
             warnings += verdict.warnings.len();
             match self.output {
@@ -48,10 +51,12 @@ impl Lint {
                 Output::Json => writeln!(surroundings.out, "{}", as_json(document, &verdict))?,
             }
         }
-        if self.output == Output::Text && !manifests.schedules.is_empty() {
-            let counted = [(manifests.schedules.len(), "Schedule"), (problems, "problem"), (warnings, "warning")];
+        let read = [(manifests.schedules.len(), "Schedule"), (manifests.runs.len(), "ScheduleRun")];
+        let read: Vec<_> = read.into_iter().filter(|(count, _)| *count > 0).collect();
+        if self.output == Output::Text && !read.is_empty() {
+            let counted = read.into_iter().chain([(problems, "problem"), (warnings, "warning")]);
             let counted = counted.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
-            writeln!(surroundings.out, "{}", counted.join(", "))?;
+            writeln!(surroundings.out, "{}", counted.collect::<Vec<_>>().join(", "))?;
         }
         for error in &manifests.unreadable {
             writeln!(surroundings.err, "{error}")?;

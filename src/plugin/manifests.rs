@@ -18,6 +18,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The name of standard input.
 const STDIN: &str = "-";
 const KIND: &str = "Schedule";
+const RUN_KIND: &str = "ScheduleRun";
 
 /// One object, and where it was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Document {
 pub struct Manifests {
     /// Schedules, in their order.
     pub schedules: Vec<Document>,
+    /// ScheduleRuns, in their order.
+    pub runs: Vec<Document>,
     /// What could not be read, in sentences.
     pub unreadable: Vec<String>,
     /// The kinds of other objects.
@@ -45,8 +48,17 @@ impl Manifests {
         if names.is_empty() { Self::default() } else { Self::read(names, stdin) }
     }
 
-    /// Reads files, folders and standard input (`-`).
+    /// Reads files, folders and standard input (`-`), in which there are to be Schedules.
     pub fn read(names: &[String], stdin: &mut dyn Read) -> Self {
+        Self::read_where(names, stdin, |all| !all.schedules.is_empty())
+    }
+
+    /// Reads files, folders and standard input (`-`), in which there is to be something of ours.
+    pub fn read_all(names: &[String], stdin: &mut dyn Read) -> Self {
+        Self::read_where(names, stdin, |all| !all.schedules.is_empty() || !all.runs.is_empty())
+    }
+
+    fn read_where(names: &[String], stdin: &mut dyn Read, is_enough: impl Fn(&Self) -> bool) -> Self {
         let mut all = Self::default();
         for name in names {
             if name == STDIN {
@@ -58,7 +70,7 @@ impl Manifests {
                 Err(error) => all.unreadable.push(format!("failed to read {name}: {error}")),
             }
         }
-        if all.schedules.is_empty() && all.unreadable.is_empty() {
+        if !is_enough(&all) && all.unreadable.is_empty() {
             all.unreadable.push(all.nothing(names));
         }
         all
@@ -115,10 +127,14 @@ impl Manifests {
             return;
         }
         let version = object["apiVersion"].as_str();
-        if kind == KIND && version.is_none_or(|it| it.split('/').next() == Some(GROUP)) {
-            self.schedules.push(Document { place, object });
-        } else {
+        let is_ours = version.is_none_or(|it| it.split('/').next() == Some(GROUP));
+        if kind != KIND || !is_ours {
             self.others.insert(format!("{kind} ({})", version.unwrap_or("no apiVersion")));
+        }
+        match kind.as_str() {
+            KIND if is_ours => self.schedules.push(Document { place, object }),
+            RUN_KIND if is_ours => self.runs.push(Document { place, object }),
+            _ => {}
         }
     }
 
