@@ -4,6 +4,7 @@
 //! be tried day after day.
 
 use super::search::DaylightSaving;
+use super::sets::members;
 use super::wall::Times;
 use super::zone::Zone;
 use super::{Interval, Slot};
@@ -92,7 +93,10 @@ impl Shape {
 
     /// Whether no time of day is left.
     pub(super) fn is_empty(&self) -> bool {
-        let Some(interval) = &self.interval else { return self.seconds == 0 || self.minutes.is_empty() };
+        if self.seconds == 0 || self.minutes.is_empty() {
+            return true;
+        }
+        let Some(interval) = &self.interval else { return false };
         let (remainder, divisor) = remainder_of_day(interval);
         !self.minutes.iter().any(|minute| {
             let start = minute as u64 * 60;
@@ -128,10 +132,10 @@ impl Shape {
         find: impl Fn(&Interval, i64) -> Option<Slot> + 'a,
     ) -> Option<impl Iterator<Item = Slot> + 'a> {
         let interval = self.interval.as_ref()?;
-        let all = self.minutes.iter().flat_map(|minute| {
-            let second = (0..60).filter(|second| self.seconds & (1 << second) != 0);
-            second.map(move |second| minute as i64 * 60 + second)
-        });
+        let all = self
+            .minutes
+            .iter()
+            .flat_map(|minute| members(self.seconds).map(move |second| minute as i64 * 60 + i64::from(second)));
         (self.times() <= MOST_TRIED).then(|| all.filter_map(move |second| find(interval, second)))
     }
 }
