@@ -29,6 +29,14 @@ pub fn job_name_of_run(schedule: &str, uid: &str, created: Slot, run_uid: &str) 
     format!("{}-now{:011}-{}", stem(schedule), created.unix_seconds().max(0), hash(uid, run_uid))
 }
 
+/// When the ScheduleRun of a Job was created, as the Job's name says.
+#[must_use]
+pub fn created_of_run(job_name: &str) -> Option<Slot> {
+    let (front, _) = split(job_name).0.rsplit_once('-')?;
+    let (_, time) = front.rsplit_once('-')?;
+    time.strip_prefix("now")?.parse().ok().map(Slot::from_unix_seconds)
+}
+
 /// The attempt of a Job that belongs to the Schedule and the ScheduleRun of these UIDs; `None` when
 /// the name is not one we gave.
 #[must_use]

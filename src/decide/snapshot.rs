@@ -254,10 +254,12 @@ impl JobState {
 }
 
 impl JobView {
-    /// The instant it was asked for: its slot, or its creation.
+    /// The instant at which its run was asked for, the same for all its attempts: its slot, or the
+    /// creation of its ScheduleRun.
     #[must_use]
     pub fn asked_for(&self) -> Timestamp {
-        self.origin.slot().map_or(self.created, Slot::timestamp)
+        let asked_for = self.origin.slot().or_else(|| naming::created_of_run(&self.name));
+        asked_for.map_or(self.created, Slot::timestamp)
     }
 
     /// Whether it should have a Pod that is ready or has finished, and has none.
