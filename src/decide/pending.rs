@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::plan::Reason;
 use super::snapshot::Accepted;
-use super::{Draft, missed_through, overlap, replace, wake};
+use super::{Draft, later, missed_through, overlap, replace, wake};
 use crate::api::spec::{ConcurrencyPolicy, ScheduleSpec};
 use crate::api::status::{Outcome, Pending, Why};
 use crate::time::Slot;
@@ -53,6 +53,8 @@ pub(super) fn decide(draft: &mut Draft<'_>, spec: &ScheduleSpec) {
             }
             let refused_since = (pending.why == Why::Retrying).then_some(pending.since.0);
             overlap::start_or_yield(draft, spec, &pending.origin, refused_since);
+        } else if let Some(again) = just_refused_until(draft).filter(|_| pending.why == Why::Queued) {
+            wake::at(draft, again);
         } else if pending.why == Why::Replacing && spec.concurrency_policy() == ConcurrencyPolicy::Replace {
             replace::make_room(draft, spec, &pending.origin);
         }
@@ -84,7 +86,8 @@ fn may_start(draft: &Draft<'_>, spec: &ScheduleSpec, pending: &Pending) -> bool 
     // In a queue nobody starts behind a start that was refused before, until that has succeeded.
     let may_follow = !is_queue || !tries_again(draft);
     match pending.why {
-        Why::Replacing | Why::Queued => has_place && may_follow && (is_first || !is_queue),
+        Why::Replacing => has_place && may_follow && (is_first || !is_queue),
+        Why::Queued => has_place && may_follow && (is_first || !(is_queue || just_refused_until(draft).is_some())),
         Why::Retrying => is_turn && is_tried_again(draft, pending),
         // Beside the line of `All` a late slot joins a queue like any other.
         Why::CatchUp | Why::Other(_) => (is_turn && may_follow) || (is_queue && !is_line),
@@ -93,6 +96,12 @@ fn may_start(draft: &Draft<'_>, spec: &ScheduleSpec, pending: &Pending) -> bool 
 
 fn tries_again(draft: &Draft<'_>) -> bool {
     draft.plan.starts.iter().any(|it| it.refused_since.is_some())
+}
+
+/// What refused one start would refuse all that are left of a queue, one after the other: they
+/// wait a second each.
+fn just_refused_until(draft: &Draft<'_>) -> Option<Timestamp> {
+    draft.snapshot.last_refusal.map(|at| later(at, 1)).filter(|until| draft.now() < *until)
 }
 
 fn is_tried_again(draft: &Draft<'_>, pending: &Pending) -> bool {
