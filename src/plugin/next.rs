@@ -58,29 +58,12 @@ impl Next {
     ///
     /// When the answer cannot be written.
     pub fn run(&self, surroundings: &mut Surroundings<'_>) -> io::Result<Status> {
-        let (documents, unreadable) = self.source.read(surroundings);
-        let mut status = Status::Clean;
-        for (index, document) in documents.iter().enumerate() {
-            let context = self.source.context(document, self.after.unwrap_or(surroundings.now));
-            match check::trigger(document, &context) {
-                Ok(understood) => {
-                    let text = self.answer(document, &understood, &context, surroundings.now);
-                    let gap = if index > 0 && self.output == Output::Text { "\n" } else { "" };
-                    write!(surroundings.out, "{gap}{text}")?;
-                }
-                Err(problems) => {
-                    status = Status::Problems;
-                    for problem in problems {
-                        writeln!(surroundings.err, "{}: {problem}", document.title())?;
-                    }
-                }
-            }
-        }
-        for error in unreadable {
-            status = Status::Problems;
-            writeln!(surroundings.err, "{error}")?;
-        }
-        Ok(status)
+        let now = surroundings.now;
+        self.source.answer_each(surroundings, self.output, Status::Problems, |document| {
+            let context = self.source.context(document, self.after.unwrap_or(now));
+            let understood = check::trigger(document, &context)?;
+            Ok(self.answer(document, &understood, &context, now))
+        })
     }
 
     fn answer(&self, document: &Document, understood: &Understood, context: &Context<'_>, now: Slot) -> String {

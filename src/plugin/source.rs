@@ -1,8 +1,11 @@
 //! Where the Schedules come from that a command is about.
 
-use super::Surroundings;
+use std::fmt::Display;
+use std::io;
+
 use super::lookup::Cluster;
 use super::manifests::{Document, Manifests};
+use super::{Output, Status, Surroundings};
 use crate::time::{Context, Slot};
 
 /// Manifests, or one Schedule in the cluster.
@@ -28,7 +31,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 
 impl Source {
     /// All Schedules that are meant, and why others could not be read.
-    pub fn read(&self, surroundings: &mut Surroundings<'_>) -> (Vec<Document>, Vec<String>) {
+    fn read(&self, surroundings: &mut Surroundings<'_>) -> (Vec<Document>, Vec<String>) {
         let Some(name) = &self.name else {
             let manifests = Manifests::read(&self.filename, surroundings.input);
             return (manifests.schedules, manifests.unreadable);
@@ -37,6 +40,42 @@ impl Source {
             Ok(document) => (vec![document], Vec::new()),
             Err(error) => (Vec::new(), vec![error]),
         }
+    }
+
+    /// Answers for each Schedule on its own, whatever is wrong with others. `unreadable` is the
+    /// status when one could not be read.
+    ///
+    /// # Errors
+    ///
+    /// When an answer cannot be written.
+    pub fn answer_each<P: Display>(
+        &self,
+        surroundings: &mut Surroundings<'_>,
+        output: Output,
+        unreadable: Status,
+        answer: impl Fn(&Document) -> Result<String, Vec<P>>,
+    ) -> io::Result<Status> {
+        let (documents, errors) = self.read(surroundings);
+        let mut status = Status::Clean;
+        for (index, document) in documents.iter().enumerate() {
+            match answer(document) {
+                Ok(text) => {
+                    let gap = if index > 0 && output == Output::Text { "\n" } else { "" };
+                    write!(surroundings.out, "{gap}{text}")?;
+                }
+                Err(problems) => {
+                    status = Status::Problems;
+                    for problem in problems {
+                        writeln!(surroundings.err, "{}: {problem}", document.title())?;
+                    }
+                }
+            }
+        }
+        for error in errors {
+            status = unreadable;
+            writeln!(surroundings.err, "{error}")?;
+        }
+        Ok(status)
     }
 
     /// What a trigger takes from its Schedule; one that was not created yet is created at an

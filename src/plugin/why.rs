@@ -90,32 +90,15 @@ impl Why {
     ///
     /// When the answer cannot be written.
     pub fn run(&self, surroundings: &mut Surroundings<'_>) -> io::Result<Status> {
-        let (documents, unreadable) = self.source.read(surroundings);
-        let mut status = Status::Clean;
-        for (index, document) in documents.iter().enumerate() {
-            match self.subject(document, surroundings.now) {
-                Ok(subject) => {
-                    let findings = self.findings(&subject);
-                    let gap = if index > 0 && self.output == Output::Text { "\n" } else { "" };
-                    let text = match self.output {
-                        Output::Text => as_text(&subject, &findings),
-                        Output::Json => format!("{}\n", as_json(&subject, &findings)),
-                    };
-                    write!(surroundings.out, "{gap}{text}")?;
-                }
-                Err(problems) => {
-                    status = Status::Problems;
-                    for problem in problems {
-                        writeln!(surroundings.err, "{}: {problem}", document.title())?;
-                    }
-                }
-            }
-        }
-        for error in unreadable {
-            status = Status::Unusable;
-            writeln!(surroundings.err, "{error}")?;
-        }
-        Ok(status)
+        let now = surroundings.now;
+        self.source.answer_each(surroundings, self.output, Status::Unusable, |document| {
+            let subject = self.subject(document, now)?;
+            let findings = self.findings(&subject);
+            Ok(match self.output {
+                Output::Text => as_text(&subject, &findings),
+                Output::Json => format!("{}\n", as_json(&subject, &findings)),
+            })
+        })
     }
 
     fn subject<'a>(&'a self, document: &'a Document, now: Slot) -> Result<Subject<'a>, Vec<String>> {
