@@ -17,6 +17,8 @@ use super::{Search, Slot};
 const MAX_DAYS: i32 = 31;
 /// How many steps of a search it costs to see what is excluded on a date.
 const DATE_STEPS: usize = 2;
+/// How many steps it costs to see where a slot moves.
+const MOVE_STEPS: usize = 4;
 const DAY_MINUTES: usize = 1440;
 const DAY_SECONDS: i64 = 86_400;
 /// Those of a minute, bits 0 to 59.
@@ -36,6 +38,8 @@ struct Arrivals<'a> {
     exclusions: &'a Exclusions,
     /// What is excluded on dates that were looked at.
     known: HashMap<Date, ExcludedOn>,
+    /// The minutes at which the trigger may have slots on dates that were looked at.
+    slots: HashMap<Date, MinuteSet>,
     /// When the trigger can have slots, for some time.
     shape: Option<Shape>,
 }
@@ -75,7 +79,7 @@ impl Moved {
         }
         let after = after.max(Slot::FIRST.plus_seconds(-1));
         let start = self.zone.latest_shown_through(after);
-        let mut arrivals = Arrivals { moved: self, trigger, exclusions, known: HashMap::new(), shape: None };
+        let mut arrivals = Arrivals::new(self, trigger, exclusions);
         let (mut date, mut origin) = (start.date(), Date::MIN);
         loop {
             let earliest = date.checked_sub(MAX_DAYS.days()).unwrap_or(Date::MIN);
@@ -115,7 +119,7 @@ impl Moved {
     ) -> Search {
         let before = before.min(trigger.through.plus_seconds(1)).min(Slot::LAST);
         let start = self.zone.latest_shown_through(before.plus_seconds(-1));
-        let mut arrivals = Arrivals { moved: self, trigger, exclusions, known: HashMap::new(), shape: None };
+        let mut arrivals = Arrivals::new(self, trigger, exclusions);
         let (mut date, mut origin) = (start.date(), Date::MAX);
         loop {
             let Some(latest) = date.yesterday().ok().filter(|_| self.end_of(date) >= limit) else {
@@ -154,7 +158,11 @@ impl Moved {
     }
 }
 
-impl Arrivals<'_> {
+impl<'a> Arrivals<'a> {
+    fn new(moved: &'a Moved, trigger: &'a Bounded, exclusions: &'a Exclusions) -> Self {
+        Self { moved, trigger, exclusions, known: HashMap::new(), slots: HashMap::new(), shape: None }
+    }
+
     /// The first slot of a date, at a time later than another, to which one of the days before moves.
     fn first_on(&mut self, date: Date, after: DateTime, budget: &Budget) -> Search {
         let mut free = self.free_on(date);
@@ -180,7 +188,7 @@ impl Arrivals<'_> {
                 open.seconds &= above(after.second());
             }
             let midnight = slot.plus_seconds(-open.second_of_day(shown.second()));
-            let later = match self.target_on(slot, date, &open) {
+            let later = match self.target_on(slot, date, &open, budget) {
                 Some(target) => {
                     first = super::combine::earlier(first, Search::Slot(target));
                     midnight.plus_seconds(DAY_SECONDS)
@@ -219,7 +227,7 @@ impl Arrivals<'_> {
                 open.seconds &= at_or_below(through.second());
             }
             let midnight = slot.plus_seconds(-open.second_of_day(shown.second()));
-            let earlier = match self.target_on(slot, date, &open) {
+            let earlier = match self.target_on(slot, date, &open, budget) {
                 Some(target) => {
                     last = super::combine::later(last, Search::Slot(target));
                     midnight
@@ -232,7 +240,7 @@ impl Arrivals<'_> {
     }
 
     /// The times at which slots may move to a date, on the day of a slot.
-    fn open_at<'a>(&mut self, origins: &'a [(Date, MinuteSet)], slot: Slot, date: Date) -> Open<'a> {
+    fn open_at<'o>(&mut self, origins: &'o [(Date, MinuteSet)], slot: Slot, date: Date) -> Open<'o> {
         let shown = self.moved.zone.shown_at(slot);
         let minute = minute_of(shown);
         let minutes = origins.iter().find(|(origin, _)| *origin == shown.date()).map(|(_, minutes)| minutes);
@@ -264,12 +272,14 @@ impl Arrivals<'_> {
     }
 
     /// Where a slot moves, if its time is open, it is excluded, and it moves to this date.
-    fn target_on(&self, slot: Slot, date: Date, open: &Open<'_>) -> Option<Slot> {
+    fn target_on(&self, slot: Slot, date: Date, open: &Open<'_>, budget: &Budget) -> Option<Slot> {
         let zone = &self.moved.zone;
         let shown = zone.shown_at(slot);
         if open.seconds & bit(shown.second()) == 0 || !self.exclusions.covers(slot) {
             return None;
         }
+        // It goes through the days between, one by one.
+        budget.spend_many(MOVE_STEPS);
         let target = self.moved.target(self.exclusions, slot).filter(|it| *it <= self.trigger.through)?;
         let time = shown.checked_add((date - shown.date()).get_days().days()).ok()?;
         (zone.first_shown(time) == Some(target)).then_some(target)
@@ -279,8 +289,17 @@ impl Arrivals<'_> {
         self.known.entry(date).or_insert_with(|| self.exclusions.on(date, self.moved.daylight_saving))
     }
 
-    /// The minutes of a date at which the trigger may have slots, if the clock is not changed.
-    fn minutes_of_slots(&mut self, date: Date) -> Option<MinuteSet> {
+    /// The minutes of a date at which the trigger may have slots.
+    fn minutes_of_slots(&mut self, date: Date) -> &MinuteSet {
+        if !self.slots.contains_key(&date) {
+            let minutes = self.minutes_by_shape(date).unwrap_or_else(MinuteSet::full);
+            self.slots.insert(date, minutes);
+        }
+        &self.slots[&date]
+    }
+
+    /// The same, if the clock is not changed on that date.
+    fn minutes_by_shape(&mut self, date: Date) -> Option<MinuteSet> {
         let (start, last) = (self.moved.zone.start_of(date), self.moved.end_of(date).plus_seconds(-1));
         let steady = self.moved.zone.steady_at(start);
         let holds = |shape: &Shape| shape.since <= start && last <= shape.through;
@@ -300,7 +319,7 @@ impl Arrivals<'_> {
                 break;
             }
             let mut minutes = open.clone();
-            minutes.keep(&self.minutes_of_slots(origin).unwrap_or_else(MinuteSet::full));
+            minutes.keep(self.minutes_of_slots(origin));
             if !minutes.is_empty() {
                 origins.push((origin, minutes));
             }

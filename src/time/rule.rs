@@ -11,7 +11,7 @@ use super::shape::Shape;
 use super::{Search, Slot};
 
 /// How many searches of single triggers one search may cost.
-const STEPS: usize = 450;
+const STEPS: usize = 350;
 
 /// What is left of the work a search may do.
 #[derive(Debug)]
