@@ -2,7 +2,7 @@
 # C compiler have to be there, and root on Debian for a node that really runs containers.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz bench bench-time build crd fmt lint clean
+.PHONY: help demo test soak fuzz bench bench-time build crd fmt lint clean
 
 FUZZ_SECONDS = 3600
 
@@ -20,6 +20,11 @@ demo: ## Show what Punctual does, on a cluster of its own, in about a minute
 
 test: ## Run the whole suite
 	@tests/run
+
+soak: ## Break things by a seed for minutes or hours, and account for every slot: make soak MINUTES=60 SEED=7
+	@devcluster/devcluster path >/dev/null
+	MINUTES=$(MINUTES) SEED=$(SEED) SCHEDULES=$(SCHEDULES) \
+		cargo test --locked --test cluster -- --ignored --exact --nocapture soak::soak
 
 fuzz: ## Try triggers at random for an hour, or FUZZ_SECONDS; needs cargo-fuzz and a nightly toolchain
 	mkdir -p fuzz/corpus/trigger

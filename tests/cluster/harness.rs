@@ -20,9 +20,8 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use tokio::sync::Semaphore;
 
-use cluster::Cluster;
-
 pub use audit::Request;
+pub use cluster::Cluster;
 pub use objects::{is_active, job_slot, schedule, second, text, time};
 pub use operator::Operator;
 pub use story::{Story, now, seconds_from_now};

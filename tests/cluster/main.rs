@@ -24,4 +24,6 @@ mod refusals;
 mod results;
 mod retries;
 mod rights;
+mod soak;
 mod triggers;
+mod walks;

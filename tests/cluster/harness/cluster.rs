@@ -30,21 +30,30 @@ impl Cluster {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         CLUSTER.get_or_init(|| {
             remove_leftovers(&root());
-            Self::up(&root().join(std::process::id().to_string()))
+            Self::up(&root().join(std::process::id().to_string()), &[])
         })
+    }
+
+    /// The only cluster this process needs, with further flags of `devcluster up`.
+    pub fn only(name: &str, flags: &[String]) -> &'static Self {
+        let root = root().with_file_name(name);
+        remove_leftovers(&root);
+        Box::leak(Box::new(Self::up(&root.join(std::process::id().to_string()), flags)))
     }
 
     /// A further cluster, for a story that breaks it.
     pub fn alone(name: &str) -> &'static Self {
-        Box::leak(Box::new(Self::up(&Self::shared().dir.join(name))))
+        Box::leak(Box::new(Self::up(&Self::shared().dir.join(name), &[])))
     }
 
-    fn up(dir: &Path) -> Self {
+    fn up(dir: &Path, flags: &[String]) -> Self {
         let dir = dir.to_owned();
         std::fs::create_dir_all(&dir).unwrap();
         let parent = std::process::id().to_string();
         let mut up = devcluster("up", &dir);
-        run(up.args(["--node", "simulated", "--detach", "--audit", "--die-with-parent", "--parent-pid", &parent]));
+        run(up
+            .args(["--node", "simulated", "--detach", "--audit", "--die-with-parent", "--parent-pid", &parent])
+            .args(flags));
         let kubeconfig = dir.join("admin.kubeconfig");
         let read: Value = serde_saphyr::from_str(&std::fs::read_to_string(&kubeconfig).unwrap()).unwrap();
         let text = |key: &str| read["clusters"][0]["cluster"][key].as_str().unwrap().to_owned();

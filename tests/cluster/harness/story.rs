@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a condition is looked at when nothing is heard of its Jobs.
 const LOOK: Duration = Duration::from_millis(100);
 /// The flags of every replica: a leader that falls silent is waited for 6 s, Jobs may go at once.
-const FLAGS: &str = "--leader-lease-duration=6s --leader-renew-deadline=5s --leader-retry-period=1s --fence=1s --run-lease-duration=10s";
+const FLAGS: &str = "--leader-lease-duration=6s --leader-renew-deadline=5s --leader-retry-period=1s --fence=1s --run-lease-duration=10s --log-level=debug";
 
 /// One story.
 pub struct Story {
@@ -88,7 +88,6 @@ impl Story {
             format!("--namespaces={}", self.namespace),
             format!("--lease-namespace={}", self.namespace),
             "--address=127.0.0.1:0".into(),
-            "--log-level=debug".into(),
         ];
         let is_overridden = |flag: &&str| flags.split(' ').any(|it| it.split('=').next() == flag.split('=').next());
         arguments.extend(
@@ -118,8 +117,10 @@ impl Story {
 
     async fn kubeconfig(&self, server: &str) -> String {
         let uri = format!("/api/v1/namespaces/{}/serviceaccounts/punctual/token", self.namespace);
-        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}});
-        let answer = self.send(Method::POST, &uri, "application/json", &request.to_string()).await.unwrap();
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86_400}});
+        // An API server that has just started may need a moment.
+        let ask = async || self.send(Method::POST, &uri, "application/json", &request.to_string()).await.ok();
+        let answer = self.until("the account gets a token", ask).await;
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
             "clusters": [{"name": "it", "cluster": {"server": server, "certificate-authority-data": self.cluster.authority}}],
@@ -329,6 +330,11 @@ impl Story {
     /// Rights are withdrawn in this story.
     pub fn lets_rights_lack(&self) {
         self.rights_may_lack.replace(true);
+    }
+
+    /// Where each replica logs, by name.
+    pub fn log_files(&self) -> Vec<(String, PathBuf)> {
+        self.logs.borrow().clone()
     }
 
     /// What each replica logged, by name.
