@@ -2,6 +2,8 @@
 //!
 //! Slots do not depend on them: a watch that is silent for long costs freshness, never a start.
 
+mod pace;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,7 +54,7 @@ impl Watches {
     #[must_use]
     pub fn new(client: Client, namespaces: Vec<String>, store: Arc<Store>, metrics: Metrics) -> Self {
         Self {
-            client,
+            client: pace::paced(client),
             namespaces,
             store,
             metrics,

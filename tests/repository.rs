@@ -202,6 +202,23 @@ fn every_rule_of_triggers_names_tests_that_exist() {
 }
 
 /// Whether there is such a story, or such a function among the tests of a file: `file::function`.
+#[test]
+fn every_fault_that_is_survived_names_stories_that_exist() {
+    let page = read(&root().join("docs/faults.md"));
+    let tables = page.split("\n\n").filter(|it| it.starts_with("| fault |"));
+    let rows: Vec<&str> = tables.flat_map(|it| it.lines().skip(2)).collect();
+    assert!(rows.len() > 30, "{} faults", rows.len());
+    let files = files_in("tests/cluster", "rs");
+    let is_file = |word: &str| files.iter().any(|file| file.file_stem().is_some_and(|it| it == word));
+    let texts: Vec<String> = files.iter().map(|file| read(file)).collect();
+    let is_story = |word: &str| texts.iter().any(|text| text.contains(&format!("\nfn {word}")));
+    for row in rows {
+        let shown = row.trim_end_matches(" |").rsplit("| ").next().unwrap_or_default();
+        let words: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!words.is_empty() && words.iter().all(|it| is_file(it) || is_story(it)), "no such story: {row}");
+    }
+}
+
 fn is_test(name: &str) -> bool {
     let Some((file, function)) = name.split_once("::") else { return root().join(name).is_file() };
     let text = fs::read_to_string(root().join(file)).unwrap_or_default();

@@ -77,6 +77,12 @@ impl ClockGuard {
         self.state == ClockState::Trusted
     }
 
+    /// Whether a comparison with the API server's clock was tried since the last step of ours.
+    #[must_use]
+    pub fn was_compared(&self) -> bool {
+        self.sampled_at.is_some()
+    }
+
     /// Whether the API server should be asked now.
     #[must_use]
     pub fn wants_sample(&self, monotonic: Duration) -> bool {

@@ -46,7 +46,8 @@ impl Watched {
     /// Compares, for ever, and says what came of it.
     pub(super) async fn compare(self, client: Client, metrics: Metrics) {
         let mut turns = tokio::time::interval(TURN);
-        let mut is_trusted = false;
+        // Nothing is said before the first comparison: then whatever came of it.
+        let mut said = None;
         loop {
             turns.tick().await;
             if self.with(|guard| guard.wants_sample(self.clock.monotonic())) {
@@ -54,14 +55,15 @@ impl Watched {
             }
             let (_, skew) = self.now();
             metrics.clock_skewed(skew.is_some());
-            match &skew {
-                Some(text) if is_trusted => {
-                    tracing::error!(text, "the clock is not to be believed: nothing is decided until it is");
-                }
-                None if !is_trusted => tracing::info!("the clock agrees with the API server's"),
-                _ => {}
+            let is_trusted = skew.is_none();
+            if said == Some(is_trusted) || (said.is_none() && !self.with(|guard| guard.was_compared())) {
+                continue;
             }
-            is_trusted = skew.is_none();
+            said = Some(is_trusted);
+            match skew {
+                Some(text) => tracing::error!(text, "the clock is not to be believed: nothing is decided until it is"),
+                None => tracing::info!("the clock agrees with the API server's"),
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod audit;
 mod cluster;
+mod credentials;
 mod objects;
 mod operator;
 mod oracle;
@@ -12,6 +13,7 @@ mod policy;
 mod proxy;
 mod story;
 mod telling;
+mod tick;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,9 +23,10 @@ use futures::FutureExt;
 use tokio::sync::Semaphore;
 
 pub use audit::Request;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, run};
 pub use objects::{is_active, job_slot, schedule, second, text, time};
 pub use operator::Operator;
+pub use proxy::{Fault, Proxy, is};
 pub use story::{Story, now, seconds_from_now};
 
 /// Stories told at once.
@@ -37,9 +40,9 @@ pub fn story(body: impl AsyncFnOnce(&Story)) {
     tell(Cluster::shared, body);
 }
 
-/// The same on a cluster of its own, which it may break.
-pub fn story_alone(name: &str, body: impl AsyncFnOnce(&Story)) {
-    tell(|| Cluster::alone(name), body);
+/// The same on a cluster of its own, which it may break, brought up with further flags.
+pub fn story_alone(name: &str, flags: &[&str], body: impl AsyncFnOnce(&Story)) {
+    tell(|| Cluster::alone(name, flags), body);
 }
 
 fn tell(cluster: impl FnOnce() -> &'static Cluster, body: impl AsyncFnOnce(&Story)) {

@@ -1,64 +1,121 @@
 //! The API server and its memory fail: slots are late at worst, and each keeps its one outcome.
 
+use std::process::Command;
+
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use crate::harness::{Operator, Story, job_slot, now, second, seconds_from_now, story_alone};
+use crate::harness::{Operator, Story, job_slot, now, run, second, seconds_from_now, story_alone, text};
 
-/// Waits until a slot that is yet to come has its Job; replicas that end are started again.
-async fn goes_on(story: &Story, replicas: &mut [Operator], first: Timestamp, what: &str) {
-    let slot = story.next_slot(first, 2) + 2;
-    story
-        .until(&format!("slots go on: {what}"), async || {
-            story.revive(replicas).await;
-            story.jobs_of("tick").iter().any(|job| job_slot(job) >= slot).then_some(())
-        })
-        .await;
+/// Two replicas, and a Schedule that is due every two seconds; answers its first slot as well.
+async fn at_work(story: &Story) -> ([Operator; 2], Timestamp) {
+    // An API server that has just begun knows of no rights yet.
+    story.lets_rights_lack();
+    let replicas = [story.operator("a").await, story.operator("b").await];
+    let first = story.tick("successfulJobsHistoryLimit: 100").await;
+    story.until_job("tick", first).await;
+    (replicas, first)
+}
+
+/// Every slot has its outcome, and every Job there is was counted as one start.
+async fn nothing_was_lost(story: &Story, first: Timestamp) {
+    let status = story.tick_is_whole(first).await;
+    let mark = second(&status, "/decidedThrough");
+    let there = story.list("Job").await.iter().filter(|job| job_slot(job) <= mark).count();
+    assert_eq!(status["counts"]["slots"]["Started"].as_u64(), u64::try_from(there).ok(), "{status}");
+}
+
+/// Connections stay open, and nothing is answered.
+async fn freeze(story: &Story, component: &str, seconds: i64) {
+    story.cluster.signal(component, "STOP");
+    story.until_past(now() + SignedDuration::from_secs(seconds)).await;
+    story.cluster.signal(component, "CONT");
 }
 
 #[test]
-fn outages_of_the_api_server_and_of_etcd_cost_no_slot() {
-    story_alone("outage", async |story| {
-        // An API server that has just begun knows of no rights yet.
-        story.lets_rights_lack();
-        let mut replicas = [story.operator("a").await, story.operator("b").await];
-        let first = seconds_from_now(4);
-        let spec =
-            format!("trigger: {{interval: {{every: 2s, startTime: \"{first}\"}}}}\nsuccessfulJobsHistoryLimit: 100");
-        story.schedule("tick", &spec, "").await;
-        story.until_job("tick", first).await;
-
+fn outages_of_the_api_server_cost_no_slot() {
+    story_alone("outage", &[], async |story| {
+        let (mut replicas, first) = at_work(story).await;
         story.cluster.signal("kube-apiserver", "KILL");
         story.cluster.restart("kube-apiserver");
-        goes_on(story, &mut replicas, first, "the API server was killed").await;
-
-        story.cluster.signal("etcd", "KILL");
-        story.cluster.restart("etcd");
-        goes_on(story, &mut replicas, first, "etcd was killed").await;
-
-        // Open connections, and no answer, for longer than a leader may go on without one.
-        story.cluster.signal("kube-apiserver", "STOP");
-        story.until_past(now() + SignedDuration::from_secs(8)).await;
-        story.cluster.signal("kube-apiserver", "CONT");
-        goes_on(story, &mut replicas, first, "the API server was frozen").await;
-
-        let status = story.every_slot_has_its_outcome("tick", first, 2).await;
-        // Every Job there is was counted as one start.
-        let mark = second(&status, "/decidedThrough");
-        let there = story.list("Job").await.iter().filter(|job| job_slot(job) <= mark).count();
-        assert_eq!(status["counts"]["slots"]["Started"].as_u64(), u64::try_from(there).ok(), "{status}");
+        story.tick_goes_on(&mut replicas, first, "the API server was killed").await;
+        story.cluster.restart("kube-apiserver");
+        story.tick_goes_on(&mut replicas, first, "the API server was restarted in order").await;
+        // Twice for longer than a leader may go on without an answer.
+        for seconds in [3, 8, 20] {
+            freeze(story, "kube-apiserver", seconds).await;
+            story.tick_goes_on(&mut replicas, first, &format!("the API server was frozen for {seconds} s")).await;
+        }
+        nothing_was_lost(story, first).await;
     });
 }
 
 #[test]
-fn a_definition_older_than_the_operator_stops_it_from_starting_anything() {
-    story_alone("old-definition", async |story| {
+fn outages_of_etcd_cost_no_slot() {
+    story_alone("outage-etcd", &["--etcd-arg=--quota-backend-bytes=16777216"], async |story| {
+        let (mut replicas, first) = at_work(story).await;
+        story.cluster.signal("etcd", "KILL");
+        story.cluster.restart("etcd");
+        story.tick_goes_on(&mut replicas, first, "etcd was killed").await;
+        freeze(story, "etcd", 12).await;
+        story.tick_goes_on(&mut replicas, first, "etcd was frozen").await;
+
+        // Full: it takes no write until somebody makes room and says so.
+        let refusal = fill(story).await;
+        assert!(refusal.contains("database space exceeded"), "{refusal}");
+        let before = story.requests().len();
+        let until = now() + SignedDuration::from_secs(10);
+        while now() < until {
+            story.revive(&mut replicas).await;
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        let asked = story.requests().len() - before;
+        assert!(asked <= 200, "{asked} requests in ten seconds, all in vain");
+        let says_so = story.logs().iter().any(|(_, log)| log.contains("database space exceeded"));
+        assert!(says_so, "no replica says what is wrong");
+        make_room(story).await;
+        story.tick_goes_on(&mut replicas, first, "etcd was full").await;
+        nothing_was_lost(story, first).await;
+    });
+}
+
+/// Stores until nothing more is taken; answers how that was refused.
+async fn fill(story: &Story) -> String {
+    for number in 0..40 {
+        let ballast = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("ballast-{number}")},
+            "data": {"it": "x".repeat(900_000)}});
+        if let Err(refusal) = story.try_apply(&ballast.to_string()).await {
+            return refusal;
+        }
+    }
+    panic!("etcd takes everything");
+}
+
+async fn make_room(story: &Story) {
+    let ballast: Vec<_> = story.list("ConfigMap").await;
+    for map in ballast.iter().filter(|it| text(it, "/metadata/name").starts_with("ballast-")) {
+        story.delete("ConfigMap", text(map, "/metadata/name")).await;
+    }
+    let etcd = async |what: &str, body| story.cluster.etcd(what, &body).await;
+    let revision = etcd("maintenance/status", json!({})).await["header"]["revision"].clone();
+    etcd("kv/compaction", json!({"revision": revision, "physical": true})).await;
+    etcd("maintenance/defragment", json!({})).await;
+    let alarms = etcd("maintenance/alarm", json!({"action": "GET"})).await;
+    assert_eq!(alarms["alarms"][0]["alarm"], "NOSPACE", "{alarms}");
+    let member = &alarms["alarms"][0]["memberID"];
+    etcd("maintenance/alarm", json!({"action": "DEACTIVATE", "memberID": member, "alarm": "NOSPACE"})).await;
+}
+
+#[test]
+fn definitions_that_are_too_old_or_gone_stop_the_starts_and_not_the_operator() {
+    story_alone("definitions", &[], async |story| {
         let definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/schedules.punctual.dev";
         let whole = story.raw(definition).await;
         let mut old = whole.clone();
         let version = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
         old.pointer_mut(version).and_then(|it| it.as_object_mut()).unwrap().remove("decidedThrough");
         story.put(definition, &old).await;
-        let _operator = story.operator("a").await;
+        let mut operator = story.operator("a").await;
         let first = seconds_from_now(5);
         story.schedule("tick", &format!("trigger: {{interval: {{every: 2s, startTime: \"{first}\"}}}}"), "").await;
         story
@@ -75,5 +132,67 @@ fn a_definition_older_than_the_operator_stops_it_from_starting_anything() {
         whole["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"].clone();
         story.put(definition, &whole).await;
         story.until("slots start", async || (!story.jobs_of("tick").is_empty()).then_some(())).await;
+
+        // Deleted, it takes all Schedules with it; nothing need be started again once it is there anew.
+        story.kubectl_ok(&["delete", "crd", "schedules.punctual.dev", "--timeout=60s"]);
+        let before = story.requests().len();
+        story.until_past(now() + SignedDuration::from_secs(5)).await;
+        let asked = story.requests().len() - before;
+        assert!(asked <= 60, "{asked} requests in five seconds");
+        story.cluster.install_crd();
+        let first = seconds_from_now(5);
+        story.schedule("tock", &format!("trigger: {{interval: {{every: 2s, startTime: \"{first}\"}}}}"), "").await;
+        story.until("slots start anew", async || (!story.jobs_of("tock").is_empty()).then_some(())).await;
+        assert!(operator.is_running());
+        story.every_slot_has_its_outcome("tock", first, 2).await;
+    });
+}
+
+#[test]
+fn an_etcd_restored_to_an_earlier_state_is_taken_as_it_is() {
+    story_alone("restored", &[], async |story| {
+        let (mut replicas, first) = at_work(story).await;
+        let data = |name: &str| story.cluster.dir.join(name);
+        stop_control_plane(story);
+        run(Command::new("cp").arg("-a").arg(data("etcd")).arg(data("etcd.copy")));
+        start_control_plane(story);
+        story.tick_goes_on(&mut replicas, first, "a copy of etcd was made").await;
+        let before = story.status("tick").await;
+
+        // As is the rule for a cluster that is restored, everything is started anew.
+        for replica in replicas {
+            replica.kill9().await;
+        }
+        stop_control_plane(story);
+        std::fs::remove_dir_all(data("etcd")).unwrap();
+        std::fs::rename(data("etcd.copy"), data("etcd")).unwrap();
+        start_control_plane(story);
+        for component in ["kube-controller-manager", "kube-scheduler", "simulated-node"] {
+            story.cluster.restart(component);
+        }
+        let mark = second(&story.status("tick").await, "/decidedThrough");
+        assert!(mark < second(&before, "/decidedThrough"), "nothing was forgotten");
+        let _replica = story.operator("c").await;
+        // What was forgotten is late now: the newest slot runs, and the others go into it.
+        let is_over = |it: &Value| it["lastRun"]["slotTime"].as_str() > before["lastRun"]["slotTime"].as_str();
+        story.until_status("tick", "a later slot has run", is_over).await;
+        let status = story.tick_is_whole(first).await;
+        assert!(status["counts"]["slots"]["Coalesced"].as_i64() > Some(0), "{status}");
+    });
+}
+
+fn stop_control_plane(story: &Story) {
+    for component in ["kube-apiserver", "etcd"] {
+        story.cluster.signal(component, "KILL");
+    }
+}
+
+/// Each is ready only when the other is.
+fn start_control_plane(story: &Story) {
+    let cluster = story.cluster;
+    std::thread::scope(|scope| {
+        for component in ["etcd", "kube-apiserver"] {
+            scope.spawn(move || cluster.restart(component));
+        }
     });
 }

@@ -64,7 +64,9 @@ struct Left {
 fn soak() {
     let options = Options::of_the_environment();
     eprintln!("soak: SEED={} MINUTES={} SCHEDULES={}", options.seed, options.minutes, options.schedules);
-    let cluster = Cluster::only("soak", &script::api_server_flags());
+    let flags = script::api_server_flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let cluster = Cluster::only("soak", &flags);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let left = tokio::task::LocalSet::new().block_on(&runtime, async {
         let story = Story::begin(cluster, NAMESPACE).await;

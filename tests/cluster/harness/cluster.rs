@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A control plane and a simulated node.
 #[derive(Debug)]
@@ -35,25 +35,31 @@ impl Cluster {
     }
 
     /// The only cluster this process needs, with further flags of `devcluster up`.
-    pub fn only(name: &str, flags: &[String]) -> &'static Self {
+    pub fn only(name: &str, flags: &[&str]) -> &'static Self {
         let root = root().with_file_name(name);
         remove_leftovers(&root);
         Box::leak(Box::new(Self::up(&root.join(std::process::id().to_string()), flags)))
     }
 
     /// A further cluster, for a story that breaks it.
-    pub fn alone(name: &str) -> &'static Self {
-        Box::leak(Box::new(Self::up(&Self::shared().dir.join(name), &[])))
+    pub fn alone(name: &str, flags: &[&str]) -> &'static Self {
+        Box::leak(Box::new(Self::up(&Self::shared().dir.join(name), flags)))
     }
 
-    fn up(dir: &Path, flags: &[String]) -> Self {
+    fn up(dir: &Path, flags: &[&str]) -> Self {
         let dir = dir.to_owned();
         std::fs::create_dir_all(&dir).unwrap();
         let parent = std::process::id().to_string();
         let mut up = devcluster("up", &dir);
-        run(up
-            .args(["--node", "simulated", "--detach", "--audit", "--die-with-parent", "--parent-pid", &parent])
-            .args(flags));
+        run(up.args(flags).args([
+            "--node",
+            "simulated",
+            "--detach",
+            "--audit",
+            "--die-with-parent",
+            "--parent-pid",
+            &parent,
+        ]));
         let kubeconfig = dir.join("admin.kubeconfig");
         let read: Value = serde_saphyr::from_str(&std::fs::read_to_string(&kubeconfig).unwrap()).unwrap();
         let text = |key: &str| read["clusters"][0]["cluster"][key].as_str().unwrap().to_owned();
@@ -64,7 +70,8 @@ impl Cluster {
         cluster
     }
 
-    fn install_crd(&self) {
+    /// Installs the definitions of the resources.
+    pub fn install_crd(&self) {
         let file = self.dir.join("crd.yaml");
         std::fs::write(&file, run(Command::new(env!("CARGO_BIN_EXE_punctual")).arg("crd"))).unwrap();
         run(self.kubectl().args(["apply", "--server-side", "-f"]).arg(&file));
@@ -110,6 +117,23 @@ impl Cluster {
         let kubeconfig = Kubeconfig::read_from(self.dir.join("admin.kubeconfig")).unwrap();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         Client::try_from(config).unwrap()
+    }
+
+    /// Asks etcd itself, as its administrator.
+    pub async fn etcd(&self, what: &str, body: &Value) -> Value {
+        let pid = std::fs::read_to_string(self.dir.join("pids/etcd.pid")).unwrap();
+        let command = std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).unwrap();
+        let server = command.split('\0').find_map(|it| it.strip_prefix("--advertise-client-urls=")).unwrap();
+        let pki = |file: &str| self.dir.join("pki").join(file);
+        let kubeconfig: Kubeconfig = serde_json::from_value(json!({
+            "current-context": "it", "users": [{"name": "it", "user": {"client-certificate": pki("etcd-client.crt"), "client-key": pki("etcd-client.key")}}],
+            "clusters": [{"name": "it", "cluster": {"server": server, "certificate-authority": pki("ca.crt")}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        }))
+        .unwrap();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let request = http::Request::post(format!("/v3/{what}")).body(body.to_string().into_bytes()).unwrap();
+        Client::try_from(config).unwrap().request(request).await.unwrap()
     }
 
     /// What every request to the API server left.

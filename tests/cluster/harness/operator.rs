@@ -15,15 +15,17 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts a replica under a kubeconfig. Its log goes to a file beside it.
-    pub fn start(name: &str, kubeconfig: &Path, arguments: &[String]) -> Self {
+    /// Starts a replica under a kubeconfig. Its log goes to a file beside it, unless what is done to
+    /// the command says otherwise.
+    pub fn start(name: &str, kubeconfig: &Path, arguments: &[String], prepare: impl FnOnce(&mut Command)) -> Self {
         let log = kubeconfig.with_extension("log");
         let file = std::fs::File::create(&log).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_punctual"), "run"]).args(arguments);
         command.env("KUBECONFIG", kubeconfig).env("POD_NAME", name).env("HOSTNAME", name).env("RUST_BACKTRACE", "1");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true).spawn().unwrap();
-        Self { name: name.to_owned(), child, log }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true);
+        prepare(&mut command);
+        Self { name: name.to_owned(), child: command.spawn().unwrap(), log }
     }
 
     /// The name its identity begins with.
@@ -68,7 +70,8 @@ impl Operator {
         end.await.unwrap_or_else(|_| panic!("{} does not end", self.name)).unwrap()
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
         let pid = self.child.id().expect("it is running").to_string();
         let sent = std::process::Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status();
         assert!(sent.unwrap().success(), "signal {signal} to {}", self.name);

@@ -55,7 +55,11 @@ impl Story {
         for job in self.jobs_seen() {
             let label = |name: &str| text(&job, &format!("/metadata/labels/punctual.dev~1{name}")).to_owned();
             let annotation = |name: &str| text(&job, &format!("/metadata/annotations/punctual.dev~1{name}")).to_owned();
-            let run = (label("schedule-uid"), annotation("slot-time"), label("schedule-run-uid"));
+            let mut run = (label("schedule-uid"), annotation("slot-time"), label("schedule-run-uid"));
+            if annotation("slot-time").is_empty() && label("schedule-run-uid").is_empty() {
+                // Somebody took our words off it: its name says what it is for.
+                run.0 = text(&job, "/metadata/name").to_owned();
+            }
             if let Some(other) = attempts.insert((run, annotation("attempt")), job.clone()) {
                 panic!("two Jobs for one attempt: {} and {}", job["metadata"], other["metadata"]);
             }

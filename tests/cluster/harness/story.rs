@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use tokio::process::Command;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -80,30 +81,66 @@ impl Story {
 
     /// Starts a replica with further flags, which override the usual ones, at a server.
     pub async fn operator_with(&self, name: &str, flags: &str, server: &str) -> Operator {
+        let kubeconfig = self.kubeconfig(server, json!({"token": self.token(None).await}));
+        self.started(self.start(name, flags, &kubeconfig, |_| {})).await
+    }
+
+    /// Starts a replica whose credentials are in a file, as in a Pod.
+    pub async fn operator_by_token_file(&self, file: &Path) -> Operator {
+        let kubeconfig = self.kubeconfig(&self.cluster.server, json!({"tokenFile": file}));
+        self.started(self.start("a", "", &kubeconfig, |_| {})).await
+    }
+
+    /// Starts a replica that logs into a pipe.
+    pub async fn operator_logging_to(&self, pipe: std::io::PipeWriter) -> Operator {
+        let kubeconfig = self.kubeconfig(&self.cluster.server, json!({"token": self.token(None).await}));
+        self.start("a", "", &kubeconfig, |command| {
+            command.stderr(pipe);
+        })
+    }
+
+    /// Starts a replica in another environment.
+    pub async fn operator_in(&self, name: &str, environment: &[(&str, &str)]) -> Operator {
+        let kubeconfig = self.kubeconfig(&self.cluster.server, json!({"token": self.token(None).await}));
+        let operator = self.start(name, "", &kubeconfig, |command| {
+            command.envs(environment.iter().copied());
+        });
+        self.started(operator).await
+    }
+
+    fn start(&self, name: &str, flags: &str, kubeconfig: &str, prepare: impl FnOnce(&mut Command)) -> Operator {
+        Operator::start(name, &self.write_kubeconfig(name, kubeconfig), &self.arguments(flags), prepare)
+    }
+
+    async fn started(&self, mut operator: Operator) -> Operator {
+        self.until("the replica runs", async || {
+            assert!(operator.is_running(), "replica {} ended at once: {}", operator.name(), operator.logged());
+            operator.logged().contains("punctual begins").then_some(())
+        })
+        .await;
+        operator
+    }
+
+    fn write_kubeconfig(&self, name: &str, kubeconfig: &str) -> PathBuf {
         let number = self.logs.borrow().len();
-        let kubeconfig = self.cluster.dir.join(format!("{}-{number}-{name}.kubeconfig", self.namespace));
-        std::fs::write(&kubeconfig, self.kubeconfig(server).await).unwrap();
-        self.logs.borrow_mut().push((name.to_owned(), kubeconfig.with_extension("log")));
+        let file = self.cluster.dir.join(format!("{}-{number}-{name}.kubeconfig", self.namespace));
+        std::fs::write(&file, kubeconfig).unwrap();
+        self.logs.borrow_mut().push((name.to_owned(), file.with_extension("log")));
+        file
+    }
+
+    fn arguments(&self, flags: &str) -> Vec<String> {
         let mut arguments: Vec<String> = vec![
             format!("--namespaces={}", self.namespace),
             format!("--lease-namespace={}", self.namespace),
             "--address=127.0.0.1:0".into(),
         ];
-        let is_overridden = |flag: &&str| flags.split(' ').any(|it| it.split('=').next() == flag.split('=').next());
-        arguments.extend(
-            FLAGS
-                .split(' ')
-                .filter(|it| !is_overridden(it))
-                .chain(flags.split(' ').filter(|it| !it.is_empty()))
-                .map(str::to_owned),
-        );
-        let mut operator = Operator::start(name, &kubeconfig, &arguments);
-        self.until(&format!("replica {name} runs"), async || {
-            assert!(operator.is_running(), "replica {name} ended at once: {}", operator.logged());
-            operator.logged().contains("punctual begins").then_some(())
-        })
-        .await;
-        operator
+        let name_of = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+        let further: Vec<&str> = flags.split(' ').filter(|it| !it.is_empty()).collect();
+        arguments.extend(FLAGS.split(' ').map(str::to_owned));
+        arguments.retain(|it| !further.iter().any(|flag| name_of(flag) == name_of(it)));
+        arguments.extend(further.into_iter().map(str::to_owned));
+        arguments
     }
 
     /// Starts those replicas again that have ended, as a kubelet does.
@@ -113,21 +150,6 @@ impl Story {
                 *replica = self.operator(&format!("r{}", self.logs.borrow().len())).await;
             }
         }
-    }
-
-    async fn kubeconfig(&self, server: &str) -> String {
-        let uri = format!("/api/v1/namespaces/{}/serviceaccounts/punctual/token", self.namespace);
-        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86_400}});
-        // An API server that has just started may need a moment.
-        let ask = async || self.send(Method::POST, &uri, "application/json", &request.to_string()).await.ok();
-        let answer = self.until("the account gets a token", ask).await;
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "it",
-            "clusters": [{"name": "it", "cluster": {"server": server, "certificate-authority-data": self.cluster.authority}}],
-            "users": [{"name": "it", "user": {"token": text(&answer, "/status/token")}}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": self.namespace}}],
-        });
-        config.to_string()
     }
 
     /// The API server, as `https://127.0.0.1:…`.
@@ -141,9 +163,9 @@ impl Story {
         first.as_second() + (since.div_euclid(every) + 1) * every
     }
 
-    /// A pass-through to the API server.
+    /// A proxy in front of the API server.
     pub fn proxy(&self) -> Proxy {
-        Proxy::before(&self.cluster.server)
+        Proxy::before(self.cluster)
     }
 
     /// Applies a manifest; it must be taken.
@@ -237,7 +259,7 @@ impl Story {
         format!("{}/{name}", objects::collection(api_version(kind), kind, &self.namespace))
     }
 
-    async fn send(&self, method: Method, uri: &str, content_type: &str, body: &str) -> kube::Result<Value> {
+    pub(super) async fn send(&self, method: Method, uri: &str, content_type: &str, body: &str) -> kube::Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let request = http::Request::builder()
