@@ -4,6 +4,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak fuzz bench bench-time build crd fmt lint clean
 
+# What make fuzz tries: trigger or schedule, and for how long.
+TARGET = trigger
 FUZZ_SECONDS = 3600
 
 # For make demo; see demo/run.
@@ -26,10 +28,10 @@ soak: ## Break things by a seed for minutes or hours, and account for every slot
 	MINUTES=$(MINUTES) SEED=$(SEED) SCHEDULES=$(SCHEDULES) \
 		cargo test --locked --test cluster -- --ignored --exact --nocapture soak::soak
 
-fuzz: ## Try triggers at random for an hour, or FUZZ_SECONDS; needs cargo-fuzz and a nightly toolchain
-	mkdir -p fuzz/corpus/trigger
-	cargo +nightly fuzz run -s none trigger fuzz/corpus/trigger fuzz/found -- \
-		-max_total_time=$(FUZZ_SECONDS) -max_len=600 -timeout=20
+fuzz: ## Try TARGET=trigger or schedule at random for an hour, or FUZZ_SECONDS; needs cargo-fuzz and a nightly toolchain
+	mkdir -p fuzz/corpus/$(TARGET)
+	cargo +nightly fuzz run -s none $(TARGET) fuzz/corpus/$(TARGET) fuzz/found/$(TARGET) -- \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=$(if $(filter schedule,$(TARGET)),4000,600) -timeout=20
 
 bench-time: ## Measure how long it takes to find slots, beside the library of a CronJob
 	cargo bench --locked --bench time

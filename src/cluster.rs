@@ -116,7 +116,7 @@ impl Cluster {
     /// # Errors
     /// When it could not be read.
     pub async fn job(&self, namespace: &str, name: &str) -> Result<Option<ObservedJob>, Fault> {
-        let uri = format!("{}/{name}", jobs(namespace));
+        let Ok(uri) = job(namespace, name) else { return Ok(None) };
         found(self.send(Call::new(Urgency::Start, Method::GET, "jobs", uri)).await)
     }
 
@@ -125,7 +125,7 @@ impl Cluster {
     /// # Errors
     /// When they could not be read.
     pub async fn pods(&self, namespace: &str, job_uid: &str) -> Result<Vec<Pod>, Fault> {
-        let mut pods = Vec::new();
+        let (mut pods, job_uid) = (Vec::new(), percent_encoded(job_uid));
         let mut next = String::new();
         loop {
             let uri = format!(
@@ -165,8 +165,8 @@ impl Cluster {
     /// When it was not deleted, or nobody knows. That it is gone already is no error.
     pub async fn delete_job(&self, namespace: &str, name: &str, uid: &str, propagation: &str) -> Result<(), Fault> {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation, "preconditions": {"uid": uid}});
-        let call = Call::new(Urgency::Background, Method::DELETE, "jobs", format!("{}/{name}", jobs(namespace)))
-            .with_json(&options);
+        let Ok(uri) = job(namespace, name) else { return Ok(()) };
+        let call = Call::new(Urgency::Background, Method::DELETE, "jobs", uri).with_json(&options);
         match self.mutate::<Value>(call).await {
             Ok(_) | Err(Fault::NotFound(_)) => Ok(()),
             Err(fault) => Err(fault),
@@ -178,7 +178,8 @@ impl Cluster {
     /// # Errors
     /// When it could not be read.
     pub async fn schedule(&self, key: &Key) -> Result<Option<ObservedSchedule>, Fault> {
-        found(self.send(Call::new(Urgency::Record, Method::GET, "schedules", schedule(key))).await)
+        let Ok(uri) = schedule(key) else { return Ok(None) };
+        found(self.send(Call::new(Urgency::Record, Method::GET, "schedules", uri)).await)
     }
 
     /// Replaces the status of a Schedule, if it still is the version that was decided on.
@@ -191,7 +192,7 @@ impl Cluster {
         resource_version: &str,
         status: &Value,
     ) -> Result<ObservedSchedule, Fault> {
-        let call = Call::replacing_status("schedules/status", &schedule(key), resource_version, status);
+        let call = Call::replacing_status("schedules/status", &schedule(key)?, resource_version, status);
         let written: ObservedSchedule = self.mutate(call).await?;
         self.note_pruning(key, status, &written);
         Ok(written)
@@ -202,7 +203,8 @@ impl Cluster {
     /// # Errors
     /// When it could not be read.
     pub async fn schedule_run(&self, key: &Key) -> Result<Option<ObservedScheduleRun>, Fault> {
-        found(self.send(Call::new(Urgency::Record, Method::GET, "scheduleruns", schedule_run(key))).await)
+        let Ok(uri) = schedule_run(key) else { return Ok(None) };
+        found(self.send(Call::new(Urgency::Record, Method::GET, "scheduleruns", uri)).await)
     }
 
     /// Replaces the status of a ScheduleRun, if it still is the version that was decided on.
@@ -216,7 +218,7 @@ impl Cluster {
         status: &ScheduleRunStatus,
     ) -> Result<ObservedScheduleRun, Fault> {
         let status = serde_json::to_value(status).unwrap_or_default();
-        let uri = schedule_run(key);
+        let uri = schedule_run(key)?;
         self.mutate(Call::replacing_status("scheduleruns/status", &uri, resource_version, &status)).await
     }
 
@@ -226,7 +228,7 @@ impl Cluster {
     /// When it was not deleted, or nobody knows. That it is gone already is no error.
     pub async fn delete_run(&self, key: &Key, uid: &str) -> Result<(), Fault> {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
-        let call = Call::new(Urgency::Background, Method::DELETE, "scheduleruns", schedule_run(key));
+        let call = Call::new(Urgency::Background, Method::DELETE, "scheduleruns", schedule_run(key)?);
         match self.mutate::<Value>(call.with_json(&options)).await {
             Ok(_) | Err(Fault::NotFound(_)) => Ok(()),
             Err(fault) => Err(fault),
@@ -266,7 +268,7 @@ impl Cluster {
     }
 
     async fn patch_job(&self, namespace: &str, name: &str, patch: &Value) -> Result<ObservedJob, Fault> {
-        let uri = format!("{}/{name}?fieldManager={FIELD_MANAGER}", jobs(namespace));
+        let uri = format!("{}?fieldManager={FIELD_MANAGER}", job(namespace, name)?);
         let call = Call::new(Urgency::Background, Method::PATCH, "jobs", uri).with_json(patch);
         self.mutate(Call { content_type: "application/merge-patch+json", ..call }).await
     }
@@ -372,12 +374,26 @@ fn jobs(namespace: &str) -> String {
     format!("/apis/batch/v1/namespaces/{namespace}/jobs")
 }
 
-fn schedule(key: &Key) -> String {
-    format!("/apis/{GROUP}/{VERSION}/namespaces/{}/schedules/{}", key.namespace, key.name)
+fn job(namespace: &str, name: &str) -> Result<String, Fault> {
+    named(&jobs(namespace), name)
 }
 
-fn schedule_run(key: &Key) -> String {
-    format!("/apis/{GROUP}/{VERSION}/namespaces/{}/scheduleruns/{}", key.namespace, key.name)
+fn schedule(key: &Key) -> Result<String, Fault> {
+    named(&format!("/apis/{GROUP}/{VERSION}/namespaces/{}/schedules", key.namespace), &key.name)
+}
+
+fn schedule_run(key: &Key) -> Result<String, Fault> {
+    named(&format!("/apis/{GROUP}/{VERSION}/namespaces/{}/scheduleruns", key.namespace), &key.name)
+}
+
+/// Where an object is. Names stand in the spec of a ScheduleRun, and in status, that no object can have:
+/// they would be the way to something else, however they are encoded.
+fn named(collection: &str, name: &str) -> Result<String, Fault> {
+    let is_plain = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let ends = [name.bytes().next(), name.bytes().next_back()];
+    let is_name = name.bytes().all(|it| is_plain(it) || it == b'-' || it == b'.')
+        && ends.into_iter().all(|it| it.is_some_and(is_plain));
+    if is_name { Ok(format!("{collection}/{name}")) } else { Err(Fault::NotFound(format!("{name:?} is no name"))) }
 }
 
 /// Continue tokens are opaque: every byte that could mean something in a query is written as its
@@ -385,4 +401,21 @@ fn schedule_run(key: &Key) -> String {
 fn percent_encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{job, schedule};
+    use crate::store::Key;
+
+    #[test]
+    fn a_name_that_no_object_can_have_asks_for_nothing() {
+        for name in ["", "?", "..", "../../x", "a/status", "a%2Fstatus", "a b", "A", "-", "a-", "ä", "a\u{1}"] {
+            let key = Key { namespace: "team".into(), name: name.into() };
+            assert!(schedule(&key).is_err() && job("team", name).is_err(), "{name}");
+        }
+        let key = Key { namespace: "team".into(), name: "nightly-1.x".into() };
+        let expected = "/apis/punctual.dev/v1alpha1/namespaces/team/schedules/nightly-1.x";
+        assert_eq!(schedule(&key).as_deref(), Ok(expected));
+    }
 }

@@ -30,6 +30,8 @@ pub struct Recall {
     pub floor: Option<Slot>,
     /// What the status written last has yet to start; `None` when that is not known.
     pub to_start: Option<ToStart>,
+    /// The generation seen last, and when it was first seen.
+    pub generation: Option<(i64, Timestamp)>,
     /// When a start was last refused.
     pub last_refusal: Option<Timestamp>,
     /// The generation whose template was tried.
@@ -108,6 +110,9 @@ pub fn gather_knowing(
     if recall.uid != schedule.uid {
         *recall = Recall { uid: schedule.uid.clone(), ..Recall::default() };
     }
+    if recall.generation.is_none_or(|(before, _)| before != schedule.generation) {
+        recall.generation = Some((schedule.generation, circumstances.now));
+    }
     let status = known.status(&observed).map_err(|source| UnreadableStatus { key: key.clone(), source })?;
     let status = status.filter(|it| it.uid.as_deref() == Some(&schedule.uid));
     let (spec, trigger_hash) = known.spec(&observed, &schedule);
@@ -119,7 +124,7 @@ pub fn gather_knowing(
         floor: recall.floor,
         schedule_runs: store.schedule_runs(key),
         to_start: recall.to_start.clone(),
-        jobs: store.jobs(&schedule.uid),
+        jobs: store.jobs(&schedule.namespace, &schedule.uid),
         evidence: BTreeMap::new(),
         waiting: recall.waiting.iter().map(|(uid, (_, cause))| (uid.clone(), cause.clone())).collect(),
         looked: BTreeSet::new(),
@@ -166,7 +171,7 @@ pub async fn look(cluster: &Cluster, store: &Store, snapshot: &mut Snapshot, loo
             }
         }
     }
-    snapshot.jobs = store.jobs(&snapshot.schedule.uid);
+    snapshot.jobs = store.jobs(&namespace, &snapshot.schedule.uid);
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //!
 //! - [`api`], [`time`]: the resource, and when a trigger asks for a run. Pure.
 //! - [`decide`], [`report`]: what to do, and what to remember and tell. Pure.
+//! - [`invariants`]: whether what is there keeps the promises. Pure.
 //! - [`clock`], [`leadership`], [`run_leases`]: what time it is, who may act, who looks after a run.
 //! - [`telemetry`]: logs, metrics, Events.
 //! - [`store`], [`cluster`], [`gather`], [`perform`], [`reconcile`]: what is known, and what is done.
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod cluster;
 pub mod decide;
 pub mod gather;
+pub mod invariants;
 pub mod leadership;
 pub mod operator;
 pub mod perform;

@@ -4,6 +4,7 @@
 mod probes;
 mod skew;
 mod turn;
+mod vigil;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -221,7 +221,8 @@ fn note_end(status: &mut ScheduleStatus, snapshot: &Snapshot, end: &RunEnd) {
     }
     // The result of a run that was asked for by hand is kept in its ScheduleRun.
     let Some(slot) = end.run.origin.slot() else { return };
-    *status.counts.runs.entry(end.outcome.to_string()).or_default() += 1;
+    let runs = status.counts.runs.entry(end.outcome.to_string()).or_default();
+    *runs = runs.saturating_add(1);
     outcomes::end_run(status, slot, &end.outcome, end.reason.as_deref());
     let last = LastRun {
         slot_time: Time(slot.timestamp()),

@@ -120,6 +120,21 @@ impl Store {
         inner.schedules.keys().chain(named).cloned().collect()
     }
 
+    /// Up to so many keys of Schedules that come after one, in their order.
+    #[must_use]
+    pub fn schedules_after(&self, after: Option<&Key>, most: usize) -> Vec<Key> {
+        let inner = self.read();
+        let mut later: Vec<&Key> = inner.schedules.keys().filter(|key| after.is_none_or(|it| *key > it)).collect();
+        later.sort_unstable();
+        later.into_iter().take(most).cloned().collect()
+    }
+
+    /// How many Schedules there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.read().schedules.len()
+    }
+
     /// Takes in a ScheduleRun. Answers the key of the Schedule it names.
     pub fn put_schedule_run(&self, run: &ObservedScheduleRun) -> Option<Key> {
         self.write().schedule_runs.put(run)
@@ -199,11 +214,13 @@ impl Store {
         Some(key)
     }
 
-    /// The Jobs of a Schedule, by slot and attempt.
+    /// The Jobs of a Schedule, by slot and attempt. One of another namespace that names it as its owner
+    /// is somebody else's.
     #[must_use]
-    pub fn jobs(&self, schedule_uid: &str) -> Vec<JobView> {
+    pub fn jobs(&self, namespace: &str, schedule_uid: &str) -> Vec<JobView> {
         let inner = self.read();
         let names = inner.by_schedule.get(schedule_uid).into_iter().flatten();
+        let names = names.filter(|id| id.0 == namespace);
         let mut jobs: Vec<JobView> = names.filter_map(|id| inner.jobs.get(id)).map(|it| it.view.clone()).collect();
         jobs.sort_by_key(|it| (it.asked_for(), it.attempt));
         jobs

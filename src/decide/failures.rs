@@ -21,7 +21,7 @@ pub(super) fn count(draft: &mut Draft<'_>) {
                 }
             }
             Outcome::Failed | Outcome::TimedOut | Outcome::Lost => {
-                draft.plan.memory.consecutive_failures += 1;
+                draft.plan.memory.consecutive_failures = draft.plan.memory.consecutive_failures.saturating_add(1);
                 pause_if_too_many(draft);
             }
             _ => {}

@@ -112,6 +112,10 @@ pub fn build(
     labels.insert(LABEL_SCHEDULE.into(), json!(schedule.name));
     labels.insert(LABEL_SCHEDULE_UID.into(), json!(schedule.uid));
     let mut annotations = texts(template, "annotations");
+    // What these say of a Job we say, and nobody else.
+    for ours in [ANNOTATION_STOPPED, ANNOTATION_TTL] {
+        annotations.remove(ours);
+    }
     annotations.insert(LABEL_SCHEDULE.into(), json!(schedule.name));
     annotations.insert(ANNOTATION_ATTEMPT.into(), json!(attempt.to_string()));
     cause.describe(&mut labels, &mut annotations);
@@ -271,6 +275,16 @@ mod tests {
         let built = job(json!({"spec": {"ttlSecondsAfterFinished": 0, "template": {"spec": {"containers": []}}}}));
         assert_eq!(built.pointer("/spec/ttlSecondsAfterFinished"), None);
         assert_eq!(built["metadata"]["annotations"]["punctual.dev/ttl-seconds-after-finished"], "0");
+    }
+
+    #[test]
+    fn a_template_cannot_speak_for_us() {
+        let claims = json!({"punctual.dev/stopped": "x", "punctual.dev/ttl-seconds-after-finished": "1", "punctual.dev/attempt": "9"});
+        let job = job(json!({"metadata": {"annotations": claims}, "spec": {}}));
+        let annotations = &job["metadata"]["annotations"];
+        assert_eq!(annotations["punctual.dev/attempt"], "1");
+        assert_eq!(annotations["punctual.dev/stopped"], Value::Null);
+        assert_eq!(annotations["punctual.dev/ttl-seconds-after-finished"], Value::Null);
     }
 
     #[test]

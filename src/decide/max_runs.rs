@@ -62,7 +62,7 @@ pub(super) fn planned(draft: &Draft<'_>) -> i64 {
     let new = chosen.difference(&known).count();
     let gone = plan.settled.iter().filter(|it| gave_its_place(&it.outcome) && waited.contains(&it.first)).count();
     let to_i64 = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    (status.planned_runs + to_i64(new)).saturating_sub(to_i64(gone))
+    status.planned_runs.saturating_add(to_i64(new)).saturating_sub(to_i64(gone))
 }
 
 fn gave_its_place(outcome: &Outcome) -> bool {

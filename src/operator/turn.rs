@@ -1,6 +1,6 @@
 //! One turn of leadership: one Schedule after another is looked at, many at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::probes::Beat;
 use super::skew::Watched;
+use super::vigil::{Known, Vigil};
 use super::{OperatorError, Settings};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -52,6 +53,7 @@ pub(super) struct Turn {
     run_leases: Option<RunLeases>,
     beat: Arc<Beat>,
     recalls: Arc<Mutex<HashMap<Key, Remembered>>>,
+    vigil: Arc<Mutex<Vigil>>,
 }
 
 /// What is remembered of a Schedule from one look to the next.
@@ -93,16 +95,18 @@ impl Turn {
         let new_run_leases = |it| RunLeases::new(client.clone(), leader.clone(), clock.clone(), it);
         let run_leases = settings.run_lease_duration.map(new_run_leases);
         let handle = run_leases.as_ref().map_or_else(RunLeasesHandle::off, RunLeases::handle);
+        let fence_seconds = i64::try_from(settings.fence.as_secs()).unwrap_or(i64::MAX);
         Self {
             reconciler: Reconciler { store, cluster, events, metrics, run_leases: handle },
             watches,
             clock: Watched::new(clock),
             client,
             leader,
-            fence_seconds: i64::try_from(settings.fence.as_secs()).unwrap_or(i64::MAX),
+            fence_seconds,
             run_leases,
             beat,
             recalls: Arc::default(),
+            vigil: Arc::new(Mutex::new(Vigil::new(fence_seconds))),
         }
     }
 
@@ -145,10 +149,11 @@ impl Turn {
         let mut queue = Queue::default();
         let mut looks = Looks::default();
         let (mut sweep, mut gauges) = (tokio::time::interval(SWEEP), tokio::time::interval(GAUGES));
-        let mut doubt = Doubt::default();
+        let (mut doubt, mut calm_since) = (Doubt::default(), None);
         loop {
             self.beat.now();
             let (now, skew) = self.clock.now();
+            calm_since = if skew.is_some() { None } else { calm_since.or(Some(now)) };
             if doubt.turn(skew.is_some()) {
                 self.sweep(&mut queue);
             }
@@ -166,7 +171,10 @@ impl Turn {
                 keys = self.watches.changed() => keys.into_iter().for_each(|key| queue.changed(key, now)),
                 Some(end) = looks.tasks.join_next_with_id() => self.note(&mut queue, looks.end(end)),
                 _ = sweep.tick() => self.sweep(&mut queue),
-                _ = gauges.tick() => self.set_gauges(),
+                _ = gauges.tick() => {
+                    self.set_gauges();
+                    self.keep_vigil(now, calm_since, &looks);
+                }
                 () = self.clock.compared() => {}
                 () = tokio::time::sleep(patience) => {}
             }
@@ -210,7 +218,8 @@ impl Turn {
             let is_gone = reconciler.store.schedule(&key).is_none();
             reconciler.metrics.reconciled(pass(&end, is_gone), begin.elapsed().as_secs_f64());
             remembered.failures = if end.is_ok() { 0 } else { remembered.failures.saturating_add(1) };
-            if !is_gone {
+            // What failed is remembered of one that is gone as well, so that it is not tried every second.
+            if !is_gone || end.is_err() {
                 recalls.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), remembered);
             }
             Look { key, end }
@@ -261,6 +270,31 @@ impl Turn {
                 active_runs: usize::try_from(it.active_runs).unwrap_or(0),
                 pending_slots: usize::try_from(it.queued_runs).unwrap_or(0),
             }));
+        });
+    }
+
+    /// Sees whether what is there keeps the promises.
+    fn keep_vigil(&self, now: Timestamp, calm_since: Option<Timestamp>, looks: &Looks) {
+        let under_way: HashSet<Key> = looks.keys.values().cloned().collect();
+        let (vigil, recalls) = (self.vigil.clone(), self.recalls.clone());
+        let (store, metrics) = (self.reconciler.store.clone(), self.reconciler.metrics.clone());
+        let known = move |key: &Key| match recalls.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            _ if under_way.contains(key) => Known::UnderWay,
+            Some(it) => Known::Remembered(Box::new(it.recall.clone()), it.failures > 0),
+            None => Known::Nothing,
+        };
+        tokio::task::spawn_blocking(move || {
+            let Ok(mut vigil) = vigil.try_lock() else { return };
+            for (key, violation) in vigil.turn(&store, now, calm_since, known) {
+                let invariant = violation.invariant;
+                metrics.violated(invariant);
+                let (what, remedy) = (violation.what, invariant.remedy());
+                tracing::error!(
+                    schedule = %key,
+                    invariant = invariant.as_str(),
+                    "a promise is broken: {what}; {remedy}, and report this with the operator's log"
+                );
+            }
         });
     }
 }

@@ -33,11 +33,11 @@ pub fn keep(status: &mut ScheduleStatus) {
     }
     while size(status) > MAX_BYTES && !status.results.is_empty() {
         status.results.remove(0);
-        status.counts.results_dropped += 1;
+        status.counts.results_dropped = status.counts.results_dropped.saturating_add(1);
     }
     while size(status) > MAX_BYTES && !status.outcomes.is_empty() {
         status.outcomes.remove(0);
-        status.counts.outcomes_dropped += 1;
+        status.counts.outcomes_dropped = status.counts.outcomes_dropped.saturating_add(1);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is told once status is stored: the Events on a Schedule, in the words of status.
 
-use super::pauses;
+use super::{pauses, text};
 use crate::api::status::Outcome;
 use crate::decide::Snapshot;
 use crate::decide::plan::{Adopted, BackedOff, Milestone, Plan, Reason, RunEnd, Settled, Start};
@@ -40,6 +40,8 @@ pub const REASONS: &[&str] = &[
 ];
 
 fn notice(is_warning: bool, reason: impl ToString, note: String, job_name: Option<&str>) -> Notice {
+    // What users and the API server say goes to logs and terminals from here.
+    let note = text::in_one_line(&note);
     Notice { is_warning, reason: reason.to_string(), note, job_name: job_name.map(str::to_owned) }
 }
 

@@ -23,7 +23,8 @@ pub(super) struct Entry {
 pub(super) fn add(status: &mut ScheduleStatus, entry: Entry) {
     let time = |slot: Slot| Time(slot.timestamp());
     let count = entry.count.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
-    *status.counts.slots.entry(entry.outcome.to_string()).or_default() += count.unwrap_or(1);
+    let total = status.counts.slots.entry(entry.outcome.to_string()).or_default();
+    *total = total.saturating_add(count.unwrap_or(1));
     if status.last_slot.as_ref().is_none_or(|it| Slot::floor(it.slot_time.0) <= entry.last) {
         status.last_slot = Some(LastSlot {
             slot_time: time(entry.last),
@@ -64,7 +65,7 @@ pub(super) fn forget(status: &mut ScheduleStatus, slot: Slot) {
         status.outcomes.iter().position(|it| it.last_slot_time.is_none() && Slot::floor(it.slot_time.0) == slot);
     if let Some(entry) = found.map(|index| status.outcomes.remove(index)) {
         let count = status.counts.slots.entry(entry.outcome.to_string()).or_default();
-        *count = (*count - 1).max(0);
+        *count = count.saturating_sub(1).max(0);
     }
 }
 
@@ -86,7 +87,8 @@ pub(super) fn fold(status: &mut ScheduleStatus) {
     }
     let surplus = status.outcomes.len().saturating_sub(KEPT);
     status.outcomes.drain(..surplus);
-    status.counts.outcomes_dropped += i64::try_from(surplus).unwrap_or(i64::MAX);
+    let dropped = i64::try_from(surplus).unwrap_or(i64::MAX);
+    status.counts.outcomes_dropped = status.counts.outcomes_dropped.saturating_add(dropped);
 }
 
 /// A slot whose run is active, and a range of which nobody can tell how many slots it has, stand alone.
@@ -101,7 +103,7 @@ fn is_equal(a: &SlotOutcome, b: &SlotOutcome) -> bool {
 }
 
 fn extend(range: &mut SlotOutcome, entry: SlotOutcome) {
-    range.count = Some(range.count.unwrap_or(1) + entry.count.unwrap_or(1));
+    range.count = Some(range.count.unwrap_or(1).saturating_add(entry.count.unwrap_or(1)));
     let last = entry.last_slot_time.unwrap_or(entry.slot_time);
     range.last_slot_time = Some(range.last_slot_time.take().map_or(last.clone(), |before| before.max(last)));
     range.job_name = None;

@@ -1,5 +1,6 @@
 //! What is told of pauses: who set them, until when they last, and what ends them.
 
+use super::text;
 use crate::api::spec::ScheduleSpec;
 use crate::api::status::Pause;
 use crate::decide::{SOURCE_FAILURES, SOURCE_SPEC};
@@ -35,7 +36,7 @@ pub(super) fn all_in_words(pauses: &[Pause], spec: Option<&ScheduleSpec>) -> Str
 
 /// What it is about, and what ends it.
 pub(crate) fn in_words(pause: &Pause, spec: Option<&ScheduleSpec>) -> String {
-    let why = pause.reason.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+    let why = pause.reason.as_ref().map(|it| format!("{}: ", text::in_one_line(it))).unwrap_or_default();
     let what = match reason(pause, spec) {
         CONSECUTIVE_FAILURES => {
             "no slot starts until the spec is changed or a ScheduleRun succeeds (spec.pauseAfterFailures)".to_owned()

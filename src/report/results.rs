@@ -57,7 +57,8 @@ pub(super) fn limit(status: &mut ScheduleStatus, spec: Option<&ScheduleSpec>) {
     for succeeded in [true, false] {
         let count = status.results.iter().filter(|it| it.outcome.is_success() == succeeded).count();
         let mut surplus = count.saturating_sub(spec.result_limit(succeeded));
-        status.counts.results_dropped += i64::try_from(surplus).unwrap_or(i64::MAX);
+        let dropped = i64::try_from(surplus).unwrap_or(i64::MAX);
+        status.counts.results_dropped = status.counts.results_dropped.saturating_add(dropped);
         status.results.retain(|it| {
             let drop = surplus > 0 && it.outcome.is_success() == succeeded;
             surplus -= usize::from(drop);

@@ -7,6 +7,7 @@ use crate::decide::plan::{Look, Plan, Start, StopHow};
 use crate::decide::snapshot::JobView;
 use crate::decide::{Snapshot, WAITING_SECONDS, decide};
 use crate::gather::{Circumstances, Known, Recall, gather_knowing};
+use crate::invariants::{Violation, check};
 use crate::report::happened::{Happened, StartEnd, TemplateVerdict};
 use crate::report::report;
 use crate::store::{Key, Store};
@@ -112,6 +113,12 @@ impl Operator {
             .then(|| format!("{acts} acts, and status changes\nfrom {before}\nto   {after}\n{plan:?}"))
     }
 
+    /// Which promises are broken as far as it can see.
+    pub fn violations(&mut self, cluster: &Cluster) -> Vec<Violation> {
+        let Some(snapshot) = self.gather(cluster) else { return Vec::new() };
+        check(&snapshot, self.recall.generation.map_or(cluster.now, |it| it.1))
+    }
+
     /// The planned start of the first slot after an instant.
     pub fn planned_start_after(&mut self, cluster: &Cluster, after: Slot) -> Option<Slot> {
         let snapshot = self.gather(cluster)?;
@@ -163,7 +170,7 @@ impl Operator {
             for look in plan.look.iter().chain(unread) {
                 self.look_live(cluster, snapshot, look);
             }
-            snapshot.jobs = self.store.jobs(&snapshot.schedule.uid);
+            snapshot.jobs = self.store.jobs(&snapshot.schedule.namespace, &snapshot.schedule.uid);
         }
         None
     }

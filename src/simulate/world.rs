@@ -146,8 +146,10 @@ impl World {
             self.complain(&format!("status has {size} bytes"));
         }
         let Some(operator) = self.operator.as_mut().filter(|_| self.job_watch_flows) else { return };
-        if let Some(more) = operator.would_do(&self.cluster) {
-            self.complain(&format!("at rest, and yet: {more}"));
+        let more = operator.would_do(&self.cluster).map(|more| format!("at rest, and yet: {more}"));
+        let broken = operator.violations(&self.cluster).into_iter().map(|it| format!("broken: {}", it.what));
+        for what in more.into_iter().chain(broken) {
+            self.complain(&what);
         }
     }
 

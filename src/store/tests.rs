@@ -51,9 +51,21 @@ fn a_job_seen_to_go_stays_as_evidence_and_one_of_the_same_name_takes_its_place()
     let store = Store::default();
     store.put_job(&job(3, "j-1"));
     store.remove_job(&job(4, "j-1"));
-    assert_eq!(store.jobs("u-1").first().map(|it| it.presence), Some(Presence::Gone));
+    assert_eq!(store.jobs("team", "u-1").first().map(|it| it.presence), Some(Presence::Gone));
     store.put_job(&job(2, "j-2"));
-    assert_eq!(store.jobs("u-1").first().map(|it| (it.uid.as_str(), it.presence)), Some(("j-2", Presence::Here)));
+    assert_eq!(
+        store.jobs("team", "u-1").first().map(|it| (it.uid.as_str(), it.presence)),
+        Some(("j-2", Presence::Here))
+    );
+}
+
+#[test]
+fn a_job_of_another_namespace_is_not_that_of_the_schedule_it_names_as_its_owner() {
+    let store = Store::default();
+    let mut foreign = job(3, "j-1");
+    foreign.metadata.namespace = Some("another".into());
+    store.put_job(&foreign);
+    assert_eq!(store.jobs("team", "u-1"), []);
 }
 
 #[test]
@@ -68,18 +80,18 @@ fn a_job_that_is_gone_is_forgotten_once_status_accounts_for_it_or_its_schedule_i
     store.put_job(&job(3, "j-1"));
     store.remove_job(&job(4, "j-1"));
     store.forget_what_is_over();
-    assert_eq!(store.jobs("u-1").len(), 1, "its slot is above the mark: nobody has decided on it yet");
+    assert_eq!(store.jobs("team", "u-1").len(), 1, "its slot is above the mark: nobody has decided on it yet");
     store.put_schedule(with_status(9, json!({"uid": "u-1", "decidedThrough": "1970-01-01T00:01:00Z"})));
     store.forget_what_is_over();
-    assert_eq!(store.jobs("u-1").len(), 0);
+    assert_eq!(store.jobs("team", "u-1").len(), 0);
 
     store.put_job(&job(5, "j-2"));
     store.remove_schedule(&key(), "u-1");
     store.forget_what_is_over();
-    assert_eq!(store.jobs("u-1").len(), 1, "it is there");
+    assert_eq!(store.jobs("team", "u-1").len(), 1, "it is there");
     store.remove_job(&job(6, "j-2"));
     store.forget_what_is_over();
-    assert_eq!(store.jobs("u-1").len(), 0);
+    assert_eq!(store.jobs("team", "u-1").len(), 0);
 }
 
 #[test]
@@ -142,5 +154,5 @@ fn a_job_of_a_schedule_run_is_known_by_its_label_and_stays_known_without() {
     assert_eq!(store.put_job(&job(1, Some("r-2"))), None, "the name vouches for another ScheduleRun");
     assert_eq!(store.put_job(&job(2, Some("r-1"))), Some(key()));
     assert_eq!(store.put_job(&job(3, None)), Some(key()));
-    assert_eq!(store.jobs("u-1")[0].origin, Origin::ScheduleRun("adhoc".into()));
+    assert_eq!(store.jobs("team", "u-1")[0].origin, Origin::ScheduleRun("adhoc".into()));
 }

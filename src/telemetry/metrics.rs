@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::api::status::{Origin, Outcome};
 use crate::decide::plan::Plan;
+use crate::invariants::Invariant;
 use crate::report::happened::{Happened, StartEnd};
 
 pub use families::FAMILIES;
@@ -225,6 +226,11 @@ impl Metrics {
     /// An Event could not be told.
     pub fn event_dropped(&self) {
         self.families().events_dropped.inc();
+    }
+
+    /// A promise was seen broken.
+    pub fn violated(&self, invariant: Invariant) {
+        self.families().invariant_violations.get_or_create(&[("invariant", invariant.as_str())]).inc();
     }
 
     /// So many run Leases are kept by this replica.

@@ -11,6 +11,7 @@ mod operator;
 mod oracle;
 mod policy;
 mod proxy;
+mod rights;
 mod story;
 mod telling;
 mod tick;
@@ -27,6 +28,7 @@ pub use cluster::{Cluster, run};
 pub use objects::{is_active, job_slot, schedule, second, text, time};
 pub use operator::Operator;
 pub use proxy::{Fault, Proxy, is};
+pub use rights::documented;
 pub use story::{Story, now, seconds_from_now};
 
 /// Stories told at once.

@@ -31,5 +31,6 @@ mod retries;
 mod rights;
 mod soak;
 mod surroundings;
+mod security;
 mod triggers;
 mod walks;

@@ -80,7 +80,7 @@ fn confession(format: Format, count: u64) -> String {
 /// The subscriber writes a line with one call.
 impl Write for Pipe {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
+        if self.queue.try_send(Message::Line(one_line(line))).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -89,6 +89,15 @@ impl Write for Pipe {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The line, whatever was logged: what looks like the next one, or tells a terminal what to do, is
+/// made harmless. JSON has none of it.
+fn one_line(line: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(line);
+    let (text, end) = text.strip_suffix('\n').map_or((text.as_ref(), ""), |it| (it, "\n"));
+    let harmless = text.chars().map(|it| if it.is_control() { ' ' } else { it });
+    harmless.chain(end.chars()).collect::<String>().into_bytes()
 }
 
 impl<'a> MakeWriter<'a> for Pipe {

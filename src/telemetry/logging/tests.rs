@@ -70,6 +70,16 @@ fn json_is_flat_and_one_line_an_event() {
 }
 
 #[test]
+fn nobody_can_write_a_line_of_their_own_or_move_the_cursor() {
+    let lines = logged(Format::Text, "info", || {
+        let forged = "harmless\n2026-06-01T10:00:00Z ERROR punctual: forged\r\u{1b}[2K\u{9b}2K";
+        tracing::info!(target: "punctual::shell", text = forged, "{forged}");
+    });
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    assert!(!lines.trim_end().contains(|it: char| it.is_control()), "{lines:?}");
+}
+
+#[test]
 fn a_level_is_ours_and_libraries_speak_from_warn_on() {
     let lines = logged(Format::Text, "debug", || {
         tracing::debug!(target: "punctual::shell", "ours");

@@ -10,6 +10,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::{Pass, Request, STATES};
 use crate::api::status::Outcome;
+use crate::invariants::Invariant;
 
 /// What every name begins with; the registry adds the underscore.
 pub(super) const PREFIX: &str = "punctual";
@@ -26,6 +27,11 @@ pub const FAMILIES: &[(&str, &str, &str)] = &[
     ("punctual_build_info", "gauge", "Always 1; its labels are the versions of the operator and of its time zone data"),
     ("punctual_clock_skewed", "gauge", "1 while the clock is not to be believed and nothing is decided, else 0"),
     ("punctual_events_dropped_total", "counter", "Kubernetes Events that could not be written"),
+    (
+        "punctual_invariant_violations_total",
+        "counter",
+        "Promises that the leader saw broken, by which; anything but 0 is a defect, or tampering",
+    ),
     (
         "punctual_last_start_timestamp_seconds",
         "gauge",
@@ -77,6 +83,7 @@ pub(super) struct Families {
     pub build_info: Family<Labels, Gauge>,
     pub clock_skewed: Gauge,
     pub events_dropped: Counter,
+    pub invariant_violations: Family<Label, Counter>,
     pub last_start: Gauge<f64, AtomicU64>,
     pub leader: Gauge,
     pub leader_term: Gauge,
@@ -105,6 +112,7 @@ impl Families {
             build_info: register(to, "punctual_build_info", Family::default()),
             clock_skewed: register(to, "punctual_clock_skewed", Gauge::default()),
             events_dropped: register(to, "punctual_events_dropped_total", Counter::default()),
+            invariant_violations: register(to, "punctual_invariant_violations_total", Family::default()),
             last_start: register(to, "punctual_last_start_timestamp_seconds", Gauge::default()),
             leader: register(to, "punctual_leader", Gauge::default()),
             leader_term: register(to, "punctual_leader_term", Gauge::default()),
@@ -143,6 +151,9 @@ impl Families {
         }
         for pass in Pass::ALL {
             self.reconciles.get_or_create(&[("result", pass.as_str())]).inc_by(0);
+        }
+        for invariant in Invariant::ALL {
+            self.invariant_violations.get_or_create(&[("invariant", invariant.as_str())]).inc_by(0);
         }
         for state in STATES {
             self.schedules.get_or_create(&[("state", *state)]).set(0);

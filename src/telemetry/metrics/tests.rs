@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{FAMILIES, Metrics, Pass, STATES, Standing};
 use crate::api::status::{ActiveRun, Origin, Outcome, RunState};
 use crate::decide::plan::{Adopted, BackedOff, Plan, Reason, RunEnd, Settled, Start};
+use crate::invariants::Invariant;
 use crate::report::happened::{Happened, StartEnd};
 use crate::time::Slot;
 
@@ -85,6 +86,14 @@ fn documents_name_no_metric_and_no_outcome_that_does_not_exist() {
 }
 
 #[test]
+fn every_invariant_is_explained() {
+    let text = include_str!("../../../docs/metrics.md");
+    let (_, table) = text.split_once("| invariant | what was seen |").expect("a table");
+    let words = table.lines().skip(2).map_while(|it| it.strip_prefix("| ")?.split(" |").next());
+    assert!(words.eq(Invariant::ALL.iter().map(|it| it.as_str())), "{table}");
+}
+
+#[test]
 fn the_labels_in_the_documents_are_those_of_the_series() {
     let metrics = Metrics::new();
     metrics.request("get", "jobs", Some(200), 0.1);
@@ -116,6 +125,9 @@ fn series_with_known_labels_are_there_from_the_start() {
     }
     for state in STATES {
         assert_eq!(shown[&format!("punctual_schedules{{state=\"{state}\"}}")], 0.0);
+    }
+    for invariant in Invariant::ALL {
+        assert_eq!(shown[&format!("punctual_invariant_violations_total{{invariant=\"{}\"}}", invariant.as_str())], 0.0);
     }
     for pass in Pass::ALL {
         assert_eq!(shown[&format!("punctual_reconciles_total{{result=\"{}\"}}", pass.as_str())], 0.0);

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct Request {
     /// `create`, `update`, `patch`, `delete`, `get`, `list`, `watch`.
     pub verb: String,
-    /// `jobs`, `schedules/status`, `leases` and so on.
+    /// `jobs`, `schedules/status`, `leases` and so on; the path of what is no resource.
     pub resource: String,
     /// The object's name.
     pub name: String,
@@ -46,18 +46,26 @@ pub fn requests(log: &Path, since: u64, account: &str) -> Vec<Request> {
     lines
         .filter_map(|line| String::from_utf8(line).ok())
         .filter(|line| line.contains(&name))
-        .filter_map(|line| read(&line))
+        .filter_map(|line| read(&line, account))
         .collect()
 }
 
-fn read(line: &str) -> Option<Request> {
+/// `None` for what somebody else asked, in the name of the account.
+fn read(line: &str, account: &str) -> Option<Request> {
     let event: Value = serde_json::from_str(line).ok()?;
     let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if field("/user/username") != account {
+        return None;
+    }
     let subresource = field("/objectRef/subresource");
-    let resource = field("/objectRef/resource");
+    let resource = match (field("/objectRef/resource"), subresource.as_str()) {
+        (none, _) if none.is_empty() => field("/requestURI").split('?').next().unwrap_or_default().to_owned(),
+        (resource, "") => resource,
+        (resource, subresource) => format!("{resource}/{subresource}"),
+    };
     Some(Request {
         verb: field("/verb"),
-        resource: if subresource.is_empty() { resource } else { format!("{resource}/{subresource}") },
+        resource,
         name: field("/objectRef/name"),
         code: event.pointer("/responseStatus/code").and_then(Value::as_i64).unwrap_or_default(),
         message: field("/responseStatus/message"),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::story::Story;
-use super::{Request, audit, second, text};
+use super::{Request, audit, documented, second, text};
 
 impl Story {
     /// Waits until every slot of an interval of so many seconds, from its first to the mark, has
@@ -71,6 +71,11 @@ impl Story {
                     "replica {name}: {line}"
                 );
             }
+        }
+        let documented = documented();
+        for request in self.requests() {
+            let what = (request.resource.clone(), request.verb.clone());
+            assert!(documented.contains(&what), "a request that SECURITY.md does not tell of: {request:?}");
         }
         let lacking: Vec<Request> = self.requests().into_iter().filter(|it| it.is_unauthorized).collect();
         assert!(lacking.is_empty() || *self.rights_may_lack.borrow(), "the chart gives too few rights: {lacking:#?}");
