@@ -2,11 +2,13 @@
 # C compiler have to be there, and root on Debian for a node that really runs containers.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz bench bench-time build crd fmt lint clean
+.PHONY: help demo test seeds mutants soak fuzz bench bench-time build crd fmt lint clean
 
 # What make fuzz tries: trigger or schedule, and for how long.
 TARGET = trigger
 FUZZ_SECONDS = 3600
+SEEDS = 10000
+FIRST = 1
 
 # For make demo; see demo/run.
 export CLUSTER IMAGE WORKLOAD_IMAGE NODE
@@ -22,6 +24,13 @@ demo: ## Show what Punctual does, on a cluster of its own, in about a minute
 
 test: ## Run the whole suite
 	@tests/run
+
+seeds: ## Simulate the whole operator, SEEDS=10000 times from FIRST=1, with whatever can go wrong
+	CRASHES=all SEEDS=$(SEEDS) FIRST=$(FIRST) cargo test --locked --profile measure --test simulation -- \
+		--nocapture --test-threads=1 world::
+
+mutants: ## Show that the simulation notices when a guard of the operator is off
+	@tests/mutants
 
 soak: ## Break things by a seed for minutes or hours, and account for every slot: make soak MINUTES=60 SEED=7
 	@devcluster/devcluster path >/dev/null

@@ -6,7 +6,7 @@ pub mod gate;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, Request};
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use kube::Client;
 use kube::core::ObjectList;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::api::{FIELD_MANAGER, GROUP, ObservedSchedule, ObservedScheduleRun, ScheduleRunStatus, VERSION};
 use crate::clock::Clock;

@@ -56,7 +56,8 @@ pub enum OperatorError {
     CatchUp(#[source] kube::Error),
 }
 
-/// Runs until `stop` completes or leadership is lost. The client must not retry by itself.
+/// Runs by the clock of this machine, and serves probes and metrics, until `stop` completes or
+/// leadership is lost. The client must not retry by itself.
 ///
 /// # Errors
 /// When the address cannot be had, or leadership was lost.
@@ -65,44 +66,73 @@ pub async fn run(
     settings: Settings,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), OperatorError> {
-    let metrics = Metrics::new();
-    let clock = Clock::system();
-    let watches =
-        Watches::new(client.clone(), settings.namespaces.clone(), Arc::new(Store::default()), metrics.clone());
-    watches.spawn();
+    let address = settings.address;
+    let operator = Operator::new(client, settings, Clock::system());
+    let server = Server::bind(address).await.map_err(|source| OperatorError::Address { address, source })?;
+    tokio::spawn(server.serve(operator.watches.metrics.clone(), operator.probes(), std::future::pending()));
+    operator.run(stop).await
+}
 
-    let election = Election::new(client.clone(), settings.leadership.clone(), clock.clone());
-    let leader = election.handle();
-    let beat = Arc::new(Beat::default());
-    let address_error = |source| OperatorError::Address { address: settings.address, source };
-    let server = Server::bind(settings.address).await.map_err(address_error)?;
-    let probes = Arc::new(Probes { watches: watches.clone(), leader: leader.clone(), beat: beat.clone() });
-    tokio::spawn(server.serve(metrics.clone(), probes, std::future::pending()));
+/// The operator without what serves its probes and metrics: all it needs is a client and a clock,
+/// so that a whole one can be run in virtual time.
+pub struct Operator {
+    client: Client,
+    settings: Settings,
+    clock: Clock,
+    watches: Watches,
+    election: Election,
+    beat: Arc<Beat>,
+}
 
-    let (release, released) = tokio::sync::oneshot::channel::<()>();
-    let synced = watches.clone();
-    let election = tokio::spawn(async move {
-        // One that cannot see what there is must not keep the turn from one that can.
-        synced.synced().await;
-        election.run(async move { drop(released.await) }).await
-    });
-    let mut stop = std::pin::pin!(stop);
-    let outcome = tokio::select! {
-        () = &mut stop => Ok(()),
-        acquired = leader.acquired() => match acquired {
-            Err(lost) => Err(lost.into()),
-            Ok(_) => Turn::new(client, &settings, watches.clone(), clock, leader.clone(), beat).lead(stop).await,
-        },
-    };
-    drop(release);
-    if !watches.are_synced() {
-        // It has not begun to campaign: there is nothing to release.
-        election.abort();
-        return outcome;
+impl Operator {
+    /// One replica. The client must not retry by itself.
+    #[must_use]
+    pub fn new(client: Client, settings: Settings, clock: Clock) -> Self {
+        let store = Arc::new(Store::default());
+        let watches = Watches::new(client.clone(), settings.namespaces.clone(), store, Metrics::new());
+        let election = Election::new(client.clone(), settings.leadership.clone(), clock.clone());
+        Self { client, settings, clock, watches, election, beat: Arc::default() }
     }
-    // It ends by itself: it has been told to release, or has lost the Lease already.
-    match election.await {
-        Ok(Err(lost)) if outcome.is_ok() => Err(lost.into()),
-        _ => outcome,
+
+    fn probes(&self) -> Arc<Probes> {
+        let (watches, leader) = (self.watches.clone(), self.election.handle());
+        Arc::new(Probes { watches, leader, beat: self.beat.clone() })
+    }
+
+    /// Runs until `stop` completes or leadership is lost.
+    ///
+    /// # Errors
+    /// When leadership was lost.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), OperatorError> {
+        let Self { client, settings, clock, watches, election, beat } = self;
+        watches.spawn();
+        let leader = election.handle();
+        let (release, released) = tokio::sync::oneshot::channel::<()>();
+        let synced = watches.clone();
+        let election = tokio::spawn(async move {
+            // One that cannot see what there is must not keep the turn from one that can.
+            synced.synced().await;
+            election.run(async move { drop(released.await) }).await
+        });
+        let mut stop = std::pin::pin!(stop);
+        let outcome = tokio::select! {
+            biased;
+            () = &mut stop => Ok(()),
+            acquired = leader.acquired() => match acquired {
+                Err(lost) => Err(lost.into()),
+                Ok(_) => Turn::new(client, &settings, watches.clone(), clock, leader.clone(), beat).lead(stop).await,
+            },
+        };
+        drop(release);
+        if !watches.are_synced() {
+            // It has not begun to campaign: there is nothing to release.
+            election.abort();
+            return outcome;
+        }
+        // It ends by itself: it has been told to release, or has lost the Lease already.
+        match election.await {
+            Ok(Err(lost)) if outcome.is_ok() => Err(lost.into()),
+            _ => outcome,
+        }
     }
 }

@@ -81,6 +81,7 @@ impl Participant {
         match self.candidate.next(now, self.first_term()) {
             Move::StepDown(lost) => return Err(lost),
             Move::Wait(until) => tokio::select! {
+                biased;
                 Some(lease) = self.events.recv() => self.heard(lease),
                 () = sleep(until.saturating_sub(now)) => {}
             },

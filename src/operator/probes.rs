@@ -1,7 +1,9 @@
 //! What the probes are answered.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::leadership::LeaderHandle;
 use crate::telemetry::Health;

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
 use super::probes::Beat;
 use super::skew::Watched;
@@ -120,9 +122,11 @@ impl Turn {
         let mut stop = std::pin::pin!(stop);
         // The helpers end with this turn, when they are dropped.
         tokio::select! {
+            biased;
             lost = self.leader.lost() => Err(lost.into()),
             end = async {
                 tokio::select! {
+                    biased;
                     () = &mut stop => return Ok(()),
                     caught_up = self.catch_up() => caught_up?,
                 }
@@ -166,16 +170,24 @@ impl Turn {
             self.reconciler.metrics.queue_depth(queue.depth());
             let may_begin = looks.tasks.len() < RECONCILES && skew.is_none();
             let patience = if may_begin { queue.patience(self.clock.now().0) } else { TURN };
+            // In this order rather than at random, so that a run can be repeated. The first ones are
+            // seldom ready; of the last two all that is ready is taken at once.
             tokio::select! {
+                biased;
                 () = &mut stop => break,
-                keys = self.watches.changed() => keys.into_iter().for_each(|key| queue.changed(key, now)),
-                Some(end) = looks.tasks.join_next_with_id() => self.note(&mut queue, looks.end(end)),
                 _ = sweep.tick() => self.sweep(&mut queue),
                 _ = gauges.tick() => {
                     self.set_gauges();
                     self.keep_vigil(now, calm_since, &looks);
                 }
                 () = self.clock.compared() => {}
+                keys = self.watches.changed() => keys.into_iter().for_each(|key| queue.changed(key, now)),
+                Some(end) = looks.tasks.join_next_with_id() => {
+                    self.note(&mut queue, looks.end(end));
+                    while let Some(end) = looks.tasks.try_join_next_with_id() {
+                        self.note(&mut queue, looks.end(end));
+                    }
+                }
                 () = tokio::time::sleep(patience) => {}
             }
         }
@@ -264,13 +276,18 @@ impl Turn {
         metrics.run_leases(self.reconciler.run_leases.held());
         // Reading every status takes its time: it must not hold up what is due.
         let (metrics, store) = (metrics.clone(), self.reconciler.store.clone());
-        tokio::task::spawn_blocking(move || {
+        let overview = move || {
             metrics.overview(store.standings().iter().map(|it| Standing {
                 state: it.state.as_deref(),
                 active_runs: usize::try_from(it.active_runs).unwrap_or(0),
                 pending_slots: usize::try_from(it.queued_runs).unwrap_or(0),
             }));
-        });
+        };
+        match Handle::current().runtime_flavor() {
+            // In virtual time there is one thread, and all happens on it.
+            RuntimeFlavor::CurrentThread => overview(),
+            _ => drop(tokio::task::spawn_blocking(overview)),
+        }
     }
 
     /// Sees whether what is there keeps the promises.

@@ -14,7 +14,8 @@ pub struct Change {
     /// When, by the API server's clock, which is the true one.
     pub at: Timestamp,
     /// The client: a life of a replica ("a1" is the first life of replica a), "user", or a
-    /// controller ("jobs", "garbage", "ttl").
+    /// controller ("jobs", "kubelet", "garbage", "ttl"); or "restore", when the API server was
+    /// restored to an older state: then `version` is that of the state.
     pub by: String,
     /// The resource in the plural: "schedules", "scheduleruns", "jobs", "pods", "leases", "events".
     pub resource: &'static str,
@@ -73,6 +74,11 @@ pub enum What {
     Woken(String),
     /// Its wall clock is off by so many milliseconds from now on.
     ClockOff(String, i64),
+    /// The answer to one of its writes was lost.
+    Unanswered(String),
+    /// Requests that are sent within so many milliseconds from now on may be long on their way, in
+    /// addition to what is said of [`What::Disturbed`].
+    Slowed(String, i64),
     /// Something is wrong from now on: named for people.
     Disturbed(String),
     /// From now on nothing is wrong.
