@@ -11,7 +11,7 @@ import (
 )
 
 // restartPatience is how long a restarted component may take to be ready again.
-const restartPatience = time.Minute
+const restartPatience = 3 * time.Minute
 
 // startAll starts every part and returns when Pods can run.
 func (c *running) startAll(ctx context.Context) error {
