@@ -198,7 +198,10 @@ impl<'a> Draft<'a> {
     /// before.
     fn schedule_run_of(&self, job_name: &str) -> Option<&'a ScheduleRunView> {
         let (run, _) = naming::split(job_name);
-        self.snapshot.schedule_runs.iter().find(|it| it.job_name(&self.snapshot.schedule) == run)
+        // The hash is computed only of those created in that very second.
+        let created = naming::created_of_run(run)?;
+        let mut runs = self.snapshot.schedule_runs.iter().filter(|it| Slot::floor(it.created) == created);
+        runs.find(|it| it.job_name(&self.snapshot.schedule) == run)
     }
 
     /// What a Job for this is made of; `None` when its ScheduleRun is gone.

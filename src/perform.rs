@@ -96,7 +96,7 @@ async fn create(cluster: &Cluster, store: &Store, snapshot: &Snapshot, start: &S
         Ok(job) => {
             store.put_job(&job);
             Ok(job
-                .view()
+                .started_as(start, &snapshot.schedule.uid)
                 .map_or(StartEnd::NameTaken, |view| StartEnd::Created { job_uid: view.uid, created: view.created }))
         }
         Err(Fault::AlreadyExists(_)) => found_there(cluster, store, snapshot, start).await,
@@ -116,9 +116,8 @@ fn is_on_time(snapshot: &Snapshot, slot: Slot) -> bool {
 async fn found_there(cluster: &Cluster, store: &Store, snapshot: &Snapshot, start: &Start) -> Result<StartEnd, Fault> {
     match cluster.job(&snapshot.schedule.namespace, &start.job_name).await {
         Ok(Some(job)) => {
-            let is_ours = job.schedule().is_some_and(|owner| owner.uid == snapshot.schedule.uid);
             store.put_job(&job);
-            Ok(job.view().filter(|_| is_ours).map_or(StartEnd::NameTaken, StartEnd::FoundOurs))
+            Ok(job.started_as(start, &snapshot.schedule.uid).map_or(StartEnd::NameTaken, StartEnd::FoundOurs))
         }
         Ok(None) => Ok(blocked(Fault::Unknown("a Job of this name was there, and is gone".into()))),
         Err(fault) => Ok(blocked(fault)),

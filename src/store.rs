@@ -189,8 +189,7 @@ impl Store {
     /// Takes in a Job. Answers the key of its Schedule when it is one of ours.
     pub fn put_job(&self, job: &ObservedJob) -> Option<Key> {
         let mut inner = self.write();
-        let known = inner.jobs.get(&(job.namespace()?, job.name_any())).map(|it| &it.view);
-        let (key, schedule_uid, view) = ours(job, known)?;
+        let (key, schedule_uid, view) = inner.ours(job)?;
         let version = version_of(&job.metadata.resource_version);
         let id = (key.namespace.clone(), view.name.clone());
         // Another object under the same name is newer, whatever its version says.
@@ -342,6 +341,35 @@ impl Store {
 }
 
 impl Inner {
+    /// A Job of ours, and of which Schedule. What it is for stands in its name, which nobody can change;
+    /// that of a ScheduleRun can be read by its label, or by whoever knows what was asked for.
+    fn ours(&self, job: &ObservedJob) -> Option<(Key, String, JobView)> {
+        let owner = job.schedule()?;
+        let key = Key { namespace: job.namespace()?, name: owner.name.clone() };
+        let view = job.view().or_else(|| {
+            let (origin, attempt) = self.unlabelled(job, &key, &owner.uid)?;
+            job.view_as(origin, attempt)
+        })?;
+        Some((key, owner.uid.clone(), view))
+    }
+
+    /// What a Job is for that somebody took the labels off: what it was known for before, or what its
+    /// ScheduleRun or, if that is gone, the Schedule's status tells.
+    fn unlabelled(&self, job: &ObservedJob, key: &Key, schedule_uid: &str) -> Option<(Origin, u32)> {
+        let (name, uid) = (job.name_any(), job.metadata.uid.as_ref()?);
+        let known = self.jobs.get(&(key.namespace.clone(), name.clone())).map(|it| &it.view);
+        if let Some(known) = known.filter(|it| it.uid == *uid) {
+            return Some((known.origin.clone(), known.attempt));
+        }
+        if let Some((run, attempt)) = self.schedule_runs.of_job(key, schedule_uid, &name) {
+            return Some((Origin::ScheduleRun(run.to_owned()), attempt));
+        }
+        let (_, schedule) = self.schedules.get(key)?;
+        let active = schedule.read_status().ok()??.active;
+        let run = active.into_iter().find(|it| it.job_uid == *uid && it.job_name == name)?;
+        Some((run.origin, naming::split(&name).1))
+    }
+
     /// Whether nobody will ask any more how the run of a Job that is gone has ended.
     fn accounts_for(&self, job: &StoredJob) -> bool {
         let schedule = self.schedules.get(&job.schedule).map(|(_, it)| it);
@@ -404,16 +432,6 @@ pub fn key_of(schedule: &ObservedSchedule) -> Key {
 #[must_use]
 pub fn version_of(resource_version: &Option<String>) -> u64 {
     resource_version.as_deref().and_then(|it| it.parse().ok()).unwrap_or(0)
-}
-
-/// A Job of ours, and of which Schedule. What it is for stands in its name, which nobody can change;
-/// of a ScheduleRun only together with a label. One that is known stays what it is without it.
-fn ours(job: &ObservedJob, known: Option<&JobView>) -> Option<(Key, String, JobView)> {
-    let owner = job.schedule()?;
-    let key = Key { namespace: job.namespace()?, name: owner.name.clone() };
-    let known = known.filter(|it| Some(&it.uid) == job.metadata.uid.as_ref());
-    let view = job.view().or_else(|| known.and_then(|it| job.view_as(it.origin.clone(), it.attempt)))?;
-    Some((key, owner.uid.clone(), view))
 }
 
 #[cfg(test)]

@@ -81,11 +81,11 @@ pub(super) fn decide(draft: &mut Draft<'_>, spec: &ScheduleSpec) {
 /// Removes those whose result has expired.
 pub(super) fn expire(draft: &mut Draft<'_>) {
     let recorded = draft.snapshot.status.iter().flat_map(|it| &it.active);
-    let recorded: Vec<&str> = recorded.map(|run| super::naming::split(&run.job_name).0).collect();
+    let recorded: Vec<&str> =
+        recorded.filter_map(|run| draft.schedule_run_of(&run.job_name)).map(|it| it.uid.as_str()).collect();
     for run in &draft.snapshot.schedule_runs {
         let Some(expiration) = &run.status.expiration_time else { continue };
-        let is_recorded = recorded.contains(&run.job_name(&draft.snapshot.schedule).as_str());
-        if run.deleting || run.status.outcome.is_none() || is_recorded {
+        if run.deleting || run.status.outcome.is_none() || recorded.contains(&run.uid.as_str()) {
             continue;
         }
         if expiration.0 <= draft.now() {

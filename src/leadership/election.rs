@@ -6,7 +6,8 @@
 //! A [`Candidate`] is asked for its [`Move`] whenever something happened or the moment of the last
 //! [`Move::Wait`] has come; the move is carried out, and what came of it is told to the candidate:
 //! [`Candidate::saw`] for a read, [`Candidate::heard`] for a watch event, and for a write
-//! [`Candidate::won`], [`Candidate::conflicted`] or [`Candidate::failed`].
+//! [`Candidate::won`], [`Candidate::conflicted`] or [`Candidate::failed`]. A leader that reads just
+//! what it wrote, and was not told that this took effect, has won as well.
 //!
 //! # Guarantees
 //!
@@ -31,9 +32,9 @@
 //! * Somebody who edits or deletes a leader's Lease by hand makes two leaders for as long as the
 //!   first needs to notice, normally some milliseconds. What keeps runs single then is the name of
 //!   the Job and the fencing by term, not this.
-//! * A new Lease starts at the minutes since 1970, so a term could go back only if the Lease is
-//!   deleted when it has changed hands more often than there were minutes since it was created,
-//!   and is then created again by a process that never saw the old one.
+//! * A new Lease starts at the time since 1970, in units of eight seconds. So a term could come again
+//!   only if the Lease is deleted, and created again by a process that never saw the old one, within
+//!   eight seconds; or if it changed hands more often than once in eight seconds before.
 
 #[cfg(test)]
 mod model;
@@ -128,6 +129,9 @@ pub enum Lost {
         /// To what.
         transitions: Term,
     },
+    /// The API server was restored to an older state: whatever was watched is of a future that is no more.
+    #[error("the Lease's resourceVersion went back: the API server has been restored to an older state")]
+    WentBack,
     /// The operator itself gave up, for instance because the API server refused its term.
     #[error("{reason}")]
     SteppedDown {
@@ -165,6 +169,10 @@ pub struct Candidate {
     /// The term of our last attempt to become holder, should its answer have been lost.
     attempted: Option<Term>,
     highest_term: Option<Term>,
+    /// The highest version of the Lease that was answered. Nothing where versions are no numbers.
+    highest_version: Option<u64>,
+    /// An answer showed a version below: what there was after it is no more.
+    went_back: bool,
 }
 
 impl Candidate {
@@ -184,6 +192,8 @@ impl Candidate {
             leading: None,
             attempted: None,
             highest_term: None,
+            highest_version: None,
+            went_back: false,
         }
     }
 
@@ -191,6 +201,7 @@ impl Candidate {
     #[must_use]
     pub fn next(&self, now: Duration, first_term: Term) -> Move {
         match &self.leading {
+            _ if self.went_back => Move::StepDown(Lost::WentBack),
             Some(leading) => self.as_leader(leading, now),
             None => self.as_standby(now, first_term),
         }
@@ -250,7 +261,7 @@ impl Candidate {
                 if now < look { Move::Wait(look.min(self.expiry(record))) } else { Move::Read }
             }
             Some(_) | None => {
-                // Not raised to `first_term`: a term far below the clock's minutes leaves all the
+                // Not raised to `first_term`: a term far below the clock's leaves all the
                 // more room before a deletion could make it go back.
                 let term = self.above_seen(record.transitions.saturating_add(1));
                 Move::Acquire { term, resource_version }
@@ -305,6 +316,15 @@ impl Candidate {
 
     /// A read was answered at `at`.
     pub fn saw(&mut self, sight: Sight, at: Duration) {
+        if let Sight::Present(record) = &sight {
+            let version = record.resource_version.parse().ok();
+            self.went_back |= version.is_some() && version < self.highest_version;
+            self.highest_version = self.highest_version.max(version);
+        }
+        self.take(sight, at);
+    }
+
+    fn take(&mut self, sight: Sight, at: Duration) {
         self.heard = at;
         self.fresh = true;
         if let Sight::Present(record) = &sight {
@@ -323,7 +343,8 @@ impl Candidate {
     /// A watch told something at `at`. A leader's own writes come back this way, late; so to a
     /// leader it is only a reason to look.
     pub fn heard(&mut self, sight: Sight, at: Duration) {
-        let Some(leading) = &self.leading else { return self.saw(sight, at) };
+        // A watch may tell what is older than the last read.
+        let Some(leading) = &self.leading else { return self.take(sight, at) };
         self.heard = at;
         if self.judge(&sight, leading.term).is_err() {
             self.fresh = false;
@@ -336,7 +357,8 @@ impl Candidate {
         self.attempted = Some(term);
     }
 
-    /// A write that was sent at `sent` made us the holder, or left us so.
+    /// A write that was sent at `sent` made us the holder, or left us so: it was answered, or the
+    /// record it wrote was read.
     pub fn won(&mut self, record: Record, sent: Duration, at: Duration) {
         self.leading = Some(Leading { term: record.transitions, renewed: sent });
         self.conflicts = 0;
@@ -356,9 +378,8 @@ impl Candidate {
 
     /// A request sent at `sent` failed, or nobody knows what became of it.
     pub fn failed(&mut self, sent: Duration) {
-        // The record may have changed by our own write. A leader finds out by the conflict that
-        // follows, and saves a request if nothing came of it.
-        self.fresh = self.fresh && self.leading.is_some();
+        // The record may have changed by our own write.
+        self.fresh = false;
         self.not_before = sent.saturating_add(self.patience);
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Manner {
     Silent,
     /// Requests take effect, their answers get lost.
     Mute,
+    /// The same, but reads are answered.
+    MuteWrites,
     /// 403.
     Forbids,
     /// 503.
@@ -102,6 +104,15 @@ impl FakeApi {
 
     pub(crate) fn delete(&self, namespace: &str, name: &str) {
         self.store().remove(&path(namespace, name));
+    }
+
+    /// Puts an older state back, of which the Leases are the same but for their versions.
+    pub(crate) fn restore(&self, version: u64) {
+        let mut store = self.store();
+        store.version = version;
+        store.leases.values_mut().for_each(|lease| lease["metadata"]["resourceVersion"] = json!(version.to_string()));
+        store.history.clear();
+        store.watchers.clear();
     }
 
     pub(crate) fn log(&self) -> Vec<Logged> {
@@ -202,9 +213,10 @@ async fn answer(State((api, client)): State<(FakeApi, String)>, request: Request
         _ => api.store().serve(&parts.method, parts.uri.path(), &body),
     };
     let status = result.as_ref().map_or_else(|(code, _)| *code, |_| 200);
+    let is_mute = manner == Manner::Mute || (manner == Manner::MuteWrites && parts.method != Method::GET);
     let (method, path) = (parts.method, parts.uri.path().to_owned());
     api.store().log.push(Logged { at: Instant::now(), client, method, path, status });
-    if manner == Manner::Mute {
+    if is_mute {
         std::future::pending::<()>().await;
     }
     let body = result.unwrap_or_else(|(code, reason)| {

@@ -21,6 +21,10 @@ const RELEASE_ATTEMPTS: u32 = 3;
 /// A refusal that does not heal by itself is repeated in the log this often.
 const DENIED_LOGGED_EVERY: Duration = Duration::from_secs(30);
 
+/// A Lease is created with the time since 1970 in this unit as its term: the finest round one that an
+/// `int32` holds for some centuries.
+const TERM_SECONDS: i64 = 8;
+
 /// The candidate, and what it takes to carry out its moves.
 pub(super) struct Participant {
     api: Api<LeaseObject>,
@@ -30,6 +34,8 @@ pub(super) struct Participant {
     candidate: Candidate,
     /// The Lease the candidate's sight was taken from: a write keeps what is not ours in it.
     lease: Option<LeaseObject>,
+    /// The renewals since the last that succeeded: what they wrote, and when they were sent.
+    unanswered: Vec<(String, Reading)>,
     events: mpsc::Receiver<Option<LeaseObject>>,
     version: watch::Sender<Option<String>>,
     last_failure: Option<String>,
@@ -50,6 +56,7 @@ impl Participant {
             clock,
             handle,
             lease: None,
+            unanswered: Vec::new(),
             events,
             version,
             last_failure: None,
@@ -102,9 +109,19 @@ impl Participant {
     async fn read(&mut self) {
         let sent = self.sending();
         match self.limited(self.api.get_opt(&self.config.name)).await {
-            Ok(lease) => self.saw(lease),
+            Ok(lease) => match lease.as_ref().and_then(|it| self.written_unanswered(it)) {
+                Some(renewed) => self.written(lease.ok_or(Refusal::NotFound), renewed),
+                None => self.saw(lease),
+            },
             Err(refusal) => self.failed(&refusal, sent),
         }
+    }
+
+    /// When the renewal was sent that left the Lease as it was read, if it was one of ours.
+    fn written_unanswered(&self, read: &LeaseObject) -> Option<Reading> {
+        let record = wire::record(read);
+        let is_news = self.lease.as_ref().is_none_or(|it| wire::record(it).content != record.content);
+        self.unanswered.iter().find(|(content, _)| is_news && *content == record.content).map(|(_, sent)| *sent)
     }
 
     async fn replace(&mut self, term: Term, begins: bool, resource_version: &str) {
@@ -115,6 +132,9 @@ impl Participant {
         };
         let since = if begins { None } else { wire::acquired(&lease) };
         wire::write(&mut lease, &self.claim(term, since));
+        if !begins {
+            self.unanswered.push((wire::record(&lease).content, sent));
+        }
         let params = wire::post_params();
         let answer = self.limited(self.api.replace(&self.config.name, &params, &lease)).await;
         self.written(answer, sent);
@@ -128,6 +148,7 @@ impl Participant {
                 self.version.send_replace(Some(record.resource_version.clone()));
                 self.candidate.won(record, sent.monotonic, self.clock.monotonic());
                 self.lease = Some(lease);
+                self.unanswered.clear();
                 self.handle.renewed(term, sent);
                 self.last_failure = None;
                 if begins {
@@ -241,10 +262,10 @@ impl Participant {
         Claim { holder: &self.config.identity, duration_seconds, transitions, acquired, now }
     }
 
-    /// The term of a Lease created now: minutes since 1970, so that terms go on rising although
-    /// somebody deleted the Lease that counted them.
+    /// The term of a Lease created now, so that terms go on rising although somebody deleted the
+    /// Lease that counted them.
     fn first_term(&self) -> Term {
-        self.clock.now().as_second().max(0) / 60
+        self.clock.now().as_second().max(0) / TERM_SECONDS
     }
 }
 

@@ -11,8 +11,8 @@ use super::fake::{FakeApi, Manner};
 use super::*;
 
 const START: &str = "2026-03-01T12:00:00Z";
-/// `START` in minutes since 1970.
-const FIRST_TERM: Term = 29_539_440;
+/// `START` in units of eight seconds since 1970.
+const FIRST_TERM: Term = 221_545_800;
 const MOMENT: Duration = Duration::from_millis(100);
 
 fn seconds(seconds: u64) -> Duration {
@@ -204,6 +204,40 @@ async fn a_deleted_lease_ends_the_leader_and_is_created_anew_with_a_higher_term(
     assert!(!a.handle.is_leader());
     let lost = a.ends().await.expect_err("leadership is lost");
     assert!(matches!(lost, Lost::Deleted | Lost::TakenOver { .. }), "{lost:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_deleted_and_made_anew_by_a_process_that_never_saw_it_has_a_higher_term() {
+    let api = FakeApi::new();
+    let a = Replica::start(&api, "a");
+    let before = a.handle.acquired().await.expect("acquires");
+    a.run.abort();
+    api.delete("home", "punctual");
+    let second = Replica::start(&api, "b");
+    second.clock.step(jiff::SignedDuration::from_secs(8));
+    assert!(second.handle.acquired().await.expect("acquires") > before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_renewals_take_effect_unanswered_finds_them_by_reading_and_goes_on() {
+    let api = FakeApi::new();
+    let (a, b) = leader_and_standby(&api).await;
+    api.treat("a", Manner::MuteWrites);
+    for _ in 0..60 {
+        sleep(seconds(1)).await;
+        assert!(a.handle.is_leader() && !b.handle.is_leader());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_api_server_ends_every_replica_that_saw_what_is_no_more() {
+    let api = FakeApi::new();
+    let (a, b) = leader_and_standby(&api).await;
+    sleep(seconds(30)).await;
+    api.restore(5);
+    sleep(seconds(5)).await;
+    assert_eq!(a.ends().await, Err(Lost::WentBack));
+    assert_eq!(b.ends().await, Err(Lost::WentBack));
 }
 
 #[tokio::test(start_paused = true)]

@@ -234,7 +234,7 @@ impl Operator {
             }
             Answer::AlreadyExists(job) => {
                 self.store.put_job(&job.observed());
-                job.observed().view().map_or(StartEnd::NameTaken, StartEnd::FoundOurs)
+                job.observed().started_as(start, &cluster.schedule.uid).map_or(StartEnd::NameTaken, StartEnd::FoundOurs)
             }
             Answer::Invalid(message) => StartEnd::Refused { message },
             Answer::Blocked(reason, message) => StartEnd::Blocked { reason, message },

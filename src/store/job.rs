@@ -11,6 +11,7 @@ use crate::api::GROUP;
 use crate::api::status::Origin;
 use crate::decide::job::{ANNOTATION_SCHEDULE_RUN, ANNOTATION_STOPPED, ANNOTATION_TTL, LABEL_SCHEDULE_RUN_UID};
 use crate::decide::naming;
+use crate::decide::plan::Start;
 use crate::decide::snapshot::{JobState, JobView, Presence};
 
 /// A Job, as far as we read it.
@@ -66,7 +67,8 @@ impl ObservedJob {
         owners.iter().find(ours)
     }
 
-    /// The Job as decisions see it; `None` when its name is not one we gave it for its owner.
+    /// The Job as decisions see it; `None` when its name is not one we gave it for its owner, or belongs to
+    /// a ScheduleRun that the Job's label does not tell.
     #[must_use]
     pub fn view(&self) -> Option<JobView> {
         let (name, uid) = (self.metadata.name.as_ref()?, &self.schedule()?.uid);
@@ -76,6 +78,15 @@ impl ObservedJob {
         let run_uid = self.metadata.labels.as_ref()?.get(LABEL_SCHEDULE_RUN_UID)?;
         let attempt = naming::attempt_of_run(name, uid, run_uid)?;
         self.view_as(Origin::ScheduleRun(self.annotation(ANNOTATION_SCHEDULE_RUN)?.clone()), attempt)
+    }
+
+    /// The Job as decisions see it, if it is the one that was to be started for the Schedule of this UID:
+    /// of that name, and with that owner.
+    #[must_use]
+    pub fn started_as(&self, start: &Start, schedule_uid: &str) -> Option<JobView> {
+        let is_it = self.metadata.name.as_ref() == Some(&start.job_name)
+            && self.schedule().is_some_and(|owner| owner.uid == schedule_uid);
+        self.view_as(start.origin.clone(), start.attempt).filter(|_| is_it)
     }
 
     fn annotation(&self, key: &str) -> Option<&String> {

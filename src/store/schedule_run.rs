@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Key, version_of};
 use crate::api::ObservedScheduleRun;
+use crate::decide::naming;
 use crate::decide::snapshot::ScheduleRunView;
+use crate::time::Slot;
 
 /// All ScheduleRuns there are.
 #[derive(Default)]
@@ -61,6 +63,19 @@ impl ScheduleRuns {
             names.filter_map(|name| self.runs.get(&id(name))).map(|it| it.view.clone()).collect();
         runs.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
         runs
+    }
+
+    /// The ScheduleRun that a Job of a Schedule is for, and which attempt, as the Job's name says.
+    pub fn of_job(&self, schedule: &Key, schedule_uid: &str, job_name: &str) -> Option<(&str, u32)> {
+        // The hash is computed only of those created in that very second.
+        let created = naming::created_of_run(job_name)?;
+        let id = |name: &String| Key { namespace: schedule.namespace.clone(), name: name.clone() };
+        let names = self.by_schedule.get(schedule).into_iter().flatten();
+        let mut runs = names.filter_map(|name| self.runs.get(&id(name))).map(|it| &it.view);
+        runs.find_map(|run| {
+            let attempt = || naming::attempt_of_run(job_name, schedule_uid, &run.uid);
+            (Slot::floor(run.created) == created).then(attempt).flatten().map(|it| (run.name.as_str(), it))
+        })
     }
 
     /// The keys of the Schedules that any of them names.

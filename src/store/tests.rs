@@ -156,3 +156,39 @@ fn a_job_of_a_schedule_run_is_known_by_its_label_and_stays_known_without() {
     assert_eq!(store.put_job(&job(3, None)), Some(key()));
     assert_eq!(store.jobs("team", "u-1")[0].origin, Origin::ScheduleRun("adhoc".into()));
 }
+
+/// A Job of the ScheduleRun `r-1` that somebody took the labels off.
+fn stripped(version: u32, run_uid: &str) -> ObservedJob {
+    let mut stripped = job(version, "j-1");
+    let created = Slot::floor("2026-01-01T00:00:00Z".parse().expect("a time"));
+    stripped.metadata.name = Some(naming::job_name_of_run("nightly", "u-1", created, run_uid) + "-a2");
+    stripped
+}
+
+#[test]
+fn a_job_without_labels_is_known_by_its_name_if_its_schedule_run_is_known() {
+    let store = Store::default();
+    store.put_schedule_run(&schedule_run(5, "r-1", "nightly"));
+    assert_eq!(store.put_job(&stripped(6, "r-2")), None, "the name vouches for another ScheduleRun");
+    assert_eq!(store.put_job(&stripped(7, "r-1")), Some(key()));
+    let known = store.jobs("team", "u-1").remove(0);
+    assert_eq!((known.origin, known.attempt), (Origin::ScheduleRun("adhoc".into()), 2));
+}
+
+#[test]
+fn a_job_without_labels_whose_schedule_run_is_gone_is_known_by_the_status_that_says_it_is_active() {
+    let store = Store::default();
+    let job = stripped(7, "r-1");
+    let active = |uid: &str| {
+        let mut schedule = schedule(8);
+        let run = json!({"scheduleRun": "adhoc", "jobName": job.metadata.name, "jobUID": uid, "attempt": 2,
+            "state": "Running", "startTime": "2026-01-01T00:00:00Z"});
+        schedule.status = crate::api::observed::JsonText::from(&json!({"uid": "u-1", "active": [run]}));
+        schedule
+    };
+    store.replace_schedule(active("j-0"));
+    assert_eq!(store.put_job(&job), None, "another Job of this name was active");
+    store.replace_schedule(active("j-1"));
+    assert_eq!(store.put_job(&job), Some(key()));
+    assert_eq!(store.jobs("team", "u-1")[0].origin, Origin::ScheduleRun("adhoc".into()));
+}

@@ -48,6 +48,8 @@ fn policies_that_change_jobs_cost_no_slot_and_start_none_twice() {
     story_alone("house-rules", FLAGS, async |story| {
         let _operator = story.operator("a").await;
         let first = story.tick("successfulJobsHistoryLimit: 0").await;
+        let never = "trigger: {at: [\"2099-01-01T00:00:00Z\"]}\nsuccessfulJobsHistoryLimit: 0";
+        story.schedule("by-hand", never, "").await;
         story.until_job("tick", first).await;
         let started = |status: &Value| status["counts"]["slots"]["Started"].as_i64().unwrap_or_default();
         let goes_on = async |what: &str| {
@@ -66,6 +68,14 @@ fn policies_that_change_jobs_cost_no_slot_and_start_none_twice() {
             JSONPatch{op: "replace", path: "/metadata/annotations", value: {"punctual.dev/leader-term": object.metadata.annotations["punctual.dev/leader-term"]}}]"#;
         change_jobs(story, "JSONPatch", strip, |job| job["metadata"]["labels"] == json!({"team": "a"})).await;
         goes_on("labels and annotations are replaced").await;
+        let run = json!({"apiVersion": "punctual.dev/v1alpha1", "kind": "ScheduleRun", "metadata": {"name": "by-hand"}, "spec": {"scheduleName": "by-hand"}});
+        story.apply(&run.to_string()).await;
+        let ended = async || {
+            let status = story.get("ScheduleRun", "by-hand").await?["status"].take();
+            status["outcome"].is_string().then_some(status)
+        };
+        let status = story.until("the run by hand has ended", ended).await;
+        assert_eq!(status["outcome"], "Succeeded", "{status}");
         lift(story);
 
         // Deleted Jobs that stay until somebody else has seen them.

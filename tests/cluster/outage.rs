@@ -159,10 +159,6 @@ fn an_etcd_restored_to_an_earlier_state_is_taken_as_it_is() {
         story.tick_goes_on(&mut replicas, first, "a copy of etcd was made").await;
         let before = story.status("tick").await;
 
-        // As is the rule for a cluster that is restored, everything is started anew.
-        for replica in replicas {
-            replica.kill9().await;
-        }
         stop_control_plane(story);
         std::fs::remove_dir_all(data("etcd")).unwrap();
         std::fs::rename(data("etcd.copy"), data("etcd")).unwrap();
@@ -172,6 +168,13 @@ fn an_etcd_restored_to_an_earlier_state_is_taken_as_it_is() {
         }
         let mark = second(&story.status("tick").await, "/decidedThrough");
         assert!(mark < second(&before, "/decidedThrough"), "nothing was forgotten");
+        // What they know is of a future that is no more.
+        let mut reasons = String::new();
+        for replica in &mut replicas {
+            replica.ended().await;
+            reasons += &replica.logged();
+        }
+        assert!(reasons.contains("resourceVersion went back"), "{reasons}");
         let _replica = story.operator("c").await;
         // What was forgotten is late now: the newest slot runs, and the others go into it.
         let is_over = |it: &Value| it["lastRun"]["slotTime"].as_str() > before["lastRun"]["slotTime"].as_str();

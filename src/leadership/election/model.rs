@@ -31,7 +31,7 @@ struct Player {
     /// What it waits for, and since when.
     waiting: Option<(Duration, Message)>,
     /// A request it has given up on, which may arrive all the same.
-    stray: Option<Move>,
+    stray: Option<(Duration, Move)>,
     /// Held up: neither it nor its messages move.
     frozen: bool,
     gone: bool,
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// What the API server makes of a request.
-    fn serve(&mut self, who: usize, request: &Move, guarded: bool) -> Result<Sight, ()> {
+    fn serve(&mut self, who: usize, sent: Duration, request: &Move, guarded: bool) -> Result<Sight, ()> {
         let holder = ["a", "b"][who].to_owned();
         let (term, version) = match request {
             Move::Create { term } => (*term, None),
@@ -100,12 +100,13 @@ impl World {
         }
         // Named after its moment, not counted, so that equal worlds look equal.
         let version = format!("{}{holder}{term}", self.now.as_secs());
+        let content = format!("{} {holder}{term}", sent.as_secs());
         let written = Record {
             holder: Some(holder),
             transitions: term,
             duration_seconds: Some(5),
-            resource_version: version.clone(),
-            content: version,
+            resource_version: version,
+            content,
         };
         self.lease = Some(written.clone());
         if guarded {
@@ -119,7 +120,10 @@ impl World {
         let candidate = &mut self.players[who].candidate;
         match (request, answer) {
             (_, Err(())) => candidate.conflicted(sent),
-            (Move::Read, Ok(sight)) => candidate.saw(sight, self.now),
+            (Move::Read, Ok(sight)) => match unanswered(candidate, &sight) {
+                Some((record, renewed)) => candidate.won(record, renewed, self.now),
+                None => candidate.saw(sight, self.now),
+            },
             (_, Ok(Sight::Present(record))) => candidate.won(record, sent, self.now),
             (_, Ok(Sight::Absent)) => {}
         }
@@ -134,10 +138,10 @@ impl World {
             all.push(later);
         }
         for (who, player) in self.players.iter().enumerate() {
-            if let Some(request) = &player.stray {
+            if let Some((sent, request)) = &player.stray {
                 let mut arrived = self.clone();
                 arrived.players[who].stray = None;
-                let _unheard = arrived.serve(who, request, guarded);
+                let _unheard = arrived.serve(who, *sent, request, guarded);
                 all.push(arrived);
             }
             match (&player.waiting, player.frozen) {
@@ -173,7 +177,7 @@ impl World {
             candidate.attempting(*term);
         }
         all.extend(acted.frozen(who, Some(Message::Request(request.clone()))));
-        let answer = acted.serve(who, &request, guarded);
+        let answer = acted.serve(who, self.now, &request, guarded);
         let message = Message::Answer(request, answer);
         all.extend(acted.frozen(who, Some(message.clone())));
         acted.deliver(who, self.now, &message, guarded);
@@ -200,7 +204,7 @@ impl World {
     fn given_up(&self, who: usize, sent: Duration, message: &Message) -> World {
         let mut next = self.thawed(who);
         if let Message::Request(request) = message {
-            next.players[who].stray = Some(request.clone()).filter(|request| *request != Move::Read);
+            next.players[who].stray = Some((sent, request.clone())).filter(|_| *request != Move::Read);
         }
         next.players[who].candidate.failed(sent);
         next
@@ -209,12 +213,22 @@ impl World {
     fn deliver(&mut self, who: usize, sent: Duration, message: &Message, guarded: bool) {
         match message {
             Message::Request(request) => {
-                let answer = self.serve(who, request, guarded);
+                let answer = self.serve(who, sent, request, guarded);
                 self.told(who, sent, request, answer);
             }
             Message::Answer(request, answer) => self.told(who, sent, request, answer.clone()),
         }
     }
+}
+
+/// What a leader wrote and was not told of, when it reads it: the record, and when it was sent.
+fn unanswered(candidate: &Candidate, sight: &Sight) -> Option<(Record, Duration)> {
+    let Sight::Present(record) = sight else { return None };
+    let Some(Sight::Present(known)) = candidate.sight() else { return None };
+    let is_ours = record.holder.as_ref() == Some(&candidate.identity) && candidate.term() == Some(record.transitions);
+    let (sent, _) = record.content.split_once(' ')?;
+    let sent = Duration::from_secs(sent.parse().ok()?);
+    (is_ours && known.content != record.content).then(|| (record.clone(), sent))
 }
 
 /// Follows every history; how many worlds there are, and how many in a second term, or `None` as

@@ -6,7 +6,7 @@ use super::*;
 
 const ME: &str = "me";
 const OTHER: &str = "other";
-const FIRST: Term = 29_000_000;
+const FIRST: Term = 220_000_000;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -96,7 +96,7 @@ fn any_record_is_acquired_at_its_bounded_expiry_and_not_a_moment_earlier() {
 }
 
 #[test]
-fn an_absent_lease_is_created_at_once_with_the_minutes_as_its_term() {
+fn an_absent_lease_is_created_at_once_with_the_time_as_its_term() {
     assert_eq!(decision_on(candidate(), &Sight::Absent), (Duration::ZERO, Move::Create { term: FIRST }));
 }
 
@@ -149,8 +149,10 @@ fn a_leader_renews_every_retry_period() {
 fn a_leader_that_cannot_renew_stops_at_the_deadline_counted_from_the_sending() {
     let mut leader = leader();
     for sent in [2, 4, 6, 8] {
+        leader.saw(Sight::Present(held_by(ME)), seconds(sent));
         assert!(matches!(leader.next(seconds(sent), FIRST), Move::Renew { .. }), "{sent}");
         leader.failed(seconds(sent));
+        assert_eq!(leader.next(seconds(sent), FIRST), Move::Wait(seconds(sent + 2)), "{sent}");
     }
     assert_eq!(leader.permit_until(), Some(seconds(8)));
     assert_eq!(leader.next(seconds(9), FIRST), Move::Wait(seconds(10)));
@@ -168,6 +170,20 @@ fn a_leader_stops_for_whatever_says_that_it_does_not_lead_its_term() {
     for (sight, lost) in stops {
         assert_eq!(leader_that_read(sight).next(seconds(1), FIRST), Move::StepDown(lost));
     }
+}
+
+#[test]
+fn a_version_below_one_that_was_answered_ends_a_leader_and_a_standby_and_hearsay_does_not() {
+    let of_version = |version: &str| Sight::Present(Record { resource_version: version.to_owned(), ..held_by(OTHER) });
+    let mut standby = candidate();
+    standby.saw(of_version("10"), seconds(1));
+    standby.heard(of_version("9"), seconds(1));
+    assert!(matches!(standby.next(seconds(1), FIRST), Move::Wait(_)), "a watch may lag behind");
+    standby.saw(of_version("9"), seconds(1));
+    assert_eq!(standby.next(seconds(1), FIRST), Move::StepDown(Lost::WentBack));
+
+    let leader = leader_that_read(Sight::Present(Record { resource_version: "0".to_owned(), ..held_by(ME) }));
+    assert_eq!(leader.next(seconds(1), FIRST), Move::StepDown(Lost::WentBack));
 }
 
 #[test]
