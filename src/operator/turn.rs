@@ -178,7 +178,10 @@ impl Turn {
                 _ = sweep.tick() => self.sweep(&mut queue),
                 _ = gauges.tick() => {
                     self.set_gauges();
-                    self.keep_vigil(now, calm_since, &looks);
+                    // What is late because more wait than can be looked at at once is not forgotten.
+                    if queue.depth() == 0 {
+                        self.keep_vigil(now, calm_since, &looks);
+                    }
                 }
                 () = self.clock.compared() => {}
                 keys = self.watches.changed() => keys.into_iter().for_each(|key| queue.changed(key, now)),
@@ -283,11 +286,7 @@ impl Turn {
                 pending_slots: usize::try_from(it.queued_runs).unwrap_or(0),
             }));
         };
-        match Handle::current().runtime_flavor() {
-            // In virtual time there is one thread, and all happens on it.
-            RuntimeFlavor::CurrentThread => overview(),
-            _ => drop(tokio::task::spawn_blocking(overview)),
-        }
+        aside(overview);
     }
 
     /// Sees whether what is there keeps the promises.
@@ -300,7 +299,7 @@ impl Turn {
             Some(it) => Known::Remembered(Box::new(it.recall.clone()), it.failures > 0),
             None => Known::Nothing,
         };
-        tokio::task::spawn_blocking(move || {
+        aside(move || {
             let Ok(mut vigil) = vigil.try_lock() else { return };
             for (key, violation) in vigil.turn(&store, now, calm_since, known) {
                 let invariant = violation.invariant;
@@ -374,6 +373,15 @@ fn pass(end: &Result<Looked, ReconcileError>, is_gone: bool) -> Pass {
         Ok(_) => Pass::Unchanged,
         Err(ReconcileError::Fault(Fault::Conflict(_))) => Pass::Conflict,
         Err(_) => Pass::Failed,
+    }
+}
+
+/// Does what would hold up the loop on another thread. In virtual time there is one thread, and all
+/// happens on it.
+fn aside(work: impl FnOnce() + Send + 'static) {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => work(),
+        _ => drop(tokio::task::spawn_blocking(work)),
     }
 }
 

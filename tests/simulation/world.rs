@@ -195,7 +195,8 @@ impl World {
         known.into_iter().flatten().fold(self.now.plus(stride), At::min).max(self.now)
     }
 
-    /// Takes note of what the operator says: a panic is never right, and neither is a loop.
+    /// Takes note of what the operator says: a panic is never right, and neither is a loop,
+    /// or an alarm of something that the oracle does not see.
     fn hear(&mut self) -> Result<(), Complaint> {
         for said in log::take() {
             let (is_panic, line) = (said.is_panic, said.line.clone());
@@ -205,6 +206,9 @@ impl World {
             }
             if line.contains("does not come to rest") {
                 return Err(Complaint { promise: "a Schedule comes to rest".into(), details: line });
+            }
+            if line.contains("a promise is broken") {
+                return Err(Complaint { promise: "the operator sees no promise broken".into(), details: line });
             }
         }
         Ok(())
