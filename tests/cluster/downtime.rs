@@ -58,8 +58,9 @@ fn after_a_pause_over_five_slots_the_catch_up_policy_chooses() {
         let first = seconds_from_now(4);
         let policies = ["None", "Latest", "Earliest", "All"];
         for policy in policies {
-            let spec =
-                format!("trigger: {{interval: {{every: 3s, startTime: \"{first}\"}}}}\ncatchUp: {{policy: {policy}}}");
+            let spec = format!(
+                "trigger: {{interval: {{every: 3s, startTime: \"{first}\"}}}}\ncatchUp: {{policy: {policy}}}\nconcurrency: {{policy: Allow}}"
+            );
             story.schedule(&policy.to_lowercase(), &spec, "").await;
         }
         for name in policies.map(str::to_lowercase) {
