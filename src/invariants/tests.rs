@@ -12,6 +12,9 @@ use crate::decide::naming;
 use crate::decide::snapshot::{Accepted, Identity, JobState, JobView, Presence};
 use crate::time::{Context, Slot, Trigger};
 
+/// What makes a snapshot another one.
+type Change = fn(&mut Snapshot);
+
 const UID: &str = "u-1";
 /// 2026-06-01T10:00:00Z, on the hour.
 const CREATION: Slot = Slot::from_unix_seconds(1_780_308_000);
@@ -138,7 +141,7 @@ fn a_slot_that_passed_for_a_reason_is_not_overdue() {
         snapshot
     };
     assert_eq!(found(&overdue()), [Invariant::Overdue]);
-    let reasons: [(&str, fn(&mut Snapshot)); 6] = [
+    let reasons: [(&str, Change); 6] = [
         ("it is paused", |it| {
             edit(it, &json!({"pauses": [{"source": "Spec", "since": "2026-06-01T10:00:00Z"}]}));
         }),
@@ -232,7 +235,7 @@ fn more_runs_at_work_than_the_spec_admits_are_too_many() {
 
 #[test]
 fn runs_at_work_that_have_a_reason_to_be_are_not_too_many() {
-    let reasons: [(&str, fn(&mut Snapshot)); 5] = [
+    let reasons: [(&str, Change); 5] = [
         ("one is being stopped", |it| it.jobs[0].stopped = true),
         ("one is being deleted", |it| it.jobs[0].presence = Presence::Deleting),
         ("one has ended", |it| it.jobs[1].state = JobState::Complete { at: it.now }),

@@ -15,14 +15,16 @@ mod randomness;
 mod replica;
 mod scenario;
 mod seeds;
+mod stories;
 mod story;
 mod summary;
 mod time;
 mod users;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use http::{Method, Request};
+use http::Request;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::oneshot;
@@ -31,7 +33,7 @@ use crate::api::{Answer, ApiServer};
 use crate::history::{Fact, What};
 use crate::oracle::Oracle;
 use connection::Answered;
-use crash_points::Write;
+use crash_points::{Kind, Write};
 use log::Said;
 use network::{Message, Network, Reception, Who};
 use replica::{Life, RIGHT};
@@ -56,21 +58,39 @@ struct Replica {
     lives: u32,
     life: Option<Life>,
     frozen: Option<Frozen>,
-    /// How far its wall clock is off.
+    /// How far its wall clock is off, but for what its pace adds.
     off_millis: i64,
-    /// How fast its clocks run.
-    percent: Option<u64>,
+    /// How fast its clocks run, if that is wrong.
+    pace: Option<Pace>,
     snares: Vec<Snare>,
 }
 
 #[derive(Clone, Copy)]
 struct Frozen {
-    since: At,
+    /// By its own clock.
+    since: Duration,
     host_sleeps: bool,
+}
+
+/// How fast clocks run, in percent of the true time, and between which instants.
+#[derive(Clone, Copy)]
+struct Pace {
+    percent: u64,
+    from: At,
+    until: At,
+}
+
+impl Pace {
+    /// By how much clocks are off at an instant that have run so until then.
+    fn off_millis(self, now: At) -> i64 {
+        let passed = now.min(self.until).since(self.from);
+        (passed * self.percent / RIGHT).cast_signed() - passed.cast_signed()
+    }
 }
 
 /// What waits for a mutating request of a replica.
 struct Snare {
+    of: Option<Kind>,
     writes: u32,
     end: End,
     down: u64,
@@ -82,7 +102,7 @@ enum Later {
     Wake { who: Who },
     KillStopping { who: Who, down: u64 },
     SetClock { replica: usize, by_millis: i64 },
-    RunRight { replica: usize, off_millis: i64 },
+    RunRight { replica: usize },
     HealServer(ServerAct),
 }
 
@@ -231,11 +251,13 @@ impl World {
         match message {
             Message::Request { who, request, answer } => {
                 let answered = self.receive(who, &request);
-                let snare = if self.note_write(&request) { self.snared(who) } else { None };
+                let write = Write::of(&request);
+                let snare = write.as_ref().and_then(|it| self.snared(who, it));
+                self.writes.extend(write.filter(|_| self.notes_writes));
                 match snare.as_ref().map(|it| it.end) {
                     Some(End::AnswerLost | End::KilledUnanswered) => self.keep(who, Some(answer)),
                     Some(End::KilledAnswered) => self.answer_at_last(who, answered, answer),
-                    Some(End::FrozenHalfSent) | None => {
+                    Some(End::FrozenHalfSent | End::AsleepHalfSent) | None => {
                         let never = self.network.answer(who, answered, answer, self.now, &mut self.random);
                         self.keep(who, never);
                     }
@@ -282,17 +304,6 @@ impl World {
             life.go_on(soon);
             drop(life.take_sent());
         }
-    }
-
-    /// Takes note of a request if it is a mutating one.
-    fn note_write(&mut self, request: &Request<Vec<u8>>) -> bool {
-        let uri = request.uri().to_string();
-        let is_write = request.method() != Method::GET && !uri.contains("dryRun");
-        if is_write && self.notes_writes {
-            let method = request.method().to_string();
-            self.writes.push(Write { method, path: uri, body: request.body().clone() });
-        }
-        is_write
     }
 
     /// Answers that never come are kept for as long as somebody waits for them.

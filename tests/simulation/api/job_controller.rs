@@ -22,8 +22,11 @@ const BACKOFF_AT_MOST: i64 = 600;
 
 const BY: &str = "jobs";
 
+/// Whether a Pod is of a kind.
+type Kind = fn(&Value) -> bool;
+
 /// What Pods that are over are counted as, and which; one that was deleted before its end has failed.
-const COUNTERS: [(&str, fn(&Value) -> bool); 2] = [
+const COUNTERS: [(&str, Kind); 2] = [
     ("succeeded", |pod| text(pod, "/status/phase") == "Succeeded"),
     ("failed", |pod| text(pod, "/status/phase") != "Succeeded" && !is_active(pod)),
 ];

@@ -134,7 +134,10 @@ impl Book {
         let new: Vec<Slot> = started(after).difference(&started(before)).copied().collect();
         let above = new.iter().filter(|slot| **slot > marks.1).count();
         // Of those decided otherwise before, a Job turned up.
-        let corrected = new.iter().filter(|slot| **slot <= marks.0 && !is_waiting(before, **slot)).count();
+        let corrected: Vec<Slot> =
+            new.iter().copied().filter(|slot| *slot <= marks.0 && !is_waiting(before, *slot)).collect();
+        could_not_be_known(scene, write, &corrected)?;
+        let corrected = corrected.len();
         let was_early = self.early.iter().filter(|slot| **slot > marks.0 && **slot <= marks.1).count();
         let due = i64::try_from(asked).unwrap_or(i64::MAX) + count(above) - count(was_early);
         let none_are_asked_for = before.max_runs_reached.is_some();
@@ -155,6 +158,18 @@ impl Book {
             it.shown_by(format!("{} Job {} was created by {}", job.created, job.name, job.by))
         }))
     }
+}
+
+/// A slot is decided otherwise only while it has no Job, for all that was stored: its Job came later, or
+/// by a request that the network held up.
+fn could_not_be_known(scene: &Scene, write: &StatusWrite, corrected: &[Slot]) -> Verdict {
+    if scene.schedules[&write.schedule_uid].tampered.is_some() {
+        return Ok(());
+    }
+    let mut jobs = corrected.iter().filter_map(|slot| scene.job_of_slot(&write.schedule_uid, *slot));
+    let Some(job) = jobs.find(|job| job.was_expected && !job.may_be_late) else { return Ok(()) };
+    let what = format!("{} was decided as if it had not started, and {} was there", job.run, job.name);
+    Err(broken(what).shown_by(format!("{} version {}: created by {}", job.created, job.version, job.by)))
 }
 
 /// The first look: the mark is the creation, or now if that is not the first status.
@@ -276,6 +291,25 @@ mod tests {
             it["counts"] = json!({"slots": {"Started": 1, "SkippedPaused": 4}});
         });
         tale.breaks(Accounts::default(), "1 to be told of, and 2 were");
+    }
+
+    #[test]
+    fn a_slot_whose_job_is_there_is_not_decided_otherwise_first() {
+        for (clock, is_kept) in [("10:01:20", false), ("10:01:31", true)] {
+            let mut tale = Tale::begin();
+            let job = if is_kept { None } else { Some(tale.job(clock, "10:01:00")) };
+            tale.status("10:01:30", |it| {
+                (it["decidedThrough"], it["counts"]) = (at("10:01:00"), json!({"slots": {"SkippedLate": 1}}));
+            });
+            let job = job.unwrap_or_else(|| tale.job(clock, "10:01:00"));
+            let active = tale.active("10:01:00", &job);
+            tale.status("10:01:32", |it| {
+                it["active"] = json!([active]);
+                it["outcomes"] = json!([{"slotTime": at("10:01:00"), "outcome": "Started"}]);
+                it["counts"] = json!({"slots": {"Started": 1}});
+            });
+            assert_eq!(tale.judge(Accounts::default()).is_ok(), is_kept, "{clock}");
+        }
     }
 
     #[test]

@@ -1,21 +1,27 @@
 //! What a scenario does to replicas, network and API server, and how each thing ends.
 
-use rand::Rng;
-
+use super::crash_points::Write;
 use super::network::Who;
 use super::replica::Life;
 use super::scenario::{Act, End, ServerAct, Trouble};
 use super::users::NAMESPACE;
-use super::{Frozen, GRACE_MILLIS, Later, RIGHT, Snare, World, name};
+use super::{Frozen, GRACE_MILLIS, Later, Pace, RIGHT, Replica, Snare, World, name};
 use crate::history::What;
+
+impl Replica {
+    /// How far its clock is off, or will be when its pace is right again.
+    fn most_off(&self) -> i64 {
+        self.off_millis + self.pace.map_or(0, |it| it.off_millis(it.until))
+    }
+}
 
 impl World {
     pub(super) fn act(&mut self, act: &Act) {
         let now = self.now;
         match act {
             Act::Kill { replica, down } => self.kill(*replica, *down),
-            Act::Snare { replica, writes, end, down } => {
-                let snare = Snare { writes: *writes, end: *end, down: *down };
+            Act::Snare { replica, of, writes, end, down } => {
+                let snare = Snare { of: *of, writes: *writes, end: *end, down: *down };
                 self.replicas[*replica].snares.push(snare);
             }
             Act::Stop { replica, down } => self.tell_to_stop(*replica, *down),
@@ -41,12 +47,7 @@ impl World {
                 }
             }
             Later::SetClock { replica, by_millis } => self.set_clock(replica, by_millis),
-            Later::RunRight { replica, off_millis } => {
-                if self.replicas[replica].percent.is_some() {
-                    self.set_percent(replica, None);
-                    self.set_clock(replica, -off_millis);
-                }
-            }
+            Later::RunRight { replica } => self.run_right(replica),
             Later::HealServer(act) => self.heal_server(&act),
         }
     }
@@ -54,7 +55,7 @@ impl World {
     /// Nothing is wrong from now on: whoever is down begins, whoever is stopped goes on, clocks are
     /// set right.
     pub(super) fn calm(&mut self) {
-        self.network.calm();
+        self.network.calm(self.now);
         let later = std::mem::take(&mut self.later);
         for (_, later) in later {
             // Those told to stop are given their time.
@@ -85,10 +86,10 @@ impl World {
         replica.lives += 1;
         replica.frozen = None;
         let life = name((number, replica.lives));
-        let percent = replica.percent.unwrap_or(RIGHT);
-        replica.life =
-            Some(Life::begin(life.clone(), self.now, replica.off_millis, percent, self.scenario.requests_at_once));
-        let off_millis = replica.off_millis;
+        let percent = replica.pace.map_or(RIGHT, |it| it.percent);
+        let off_millis = replica.off_millis + replica.pace.map_or(0, |it| it.off_millis(self.now));
+        replica.life = Some(Life::begin(life.clone(), self.now, off_millis, percent, self.scenario.requests_at_once));
+        let off_millis = replica.most_off();
         self.summary.starts += 1;
         self.note(What::Started(life.clone()));
         if off_millis != 0 {
@@ -125,15 +126,14 @@ impl World {
     }
 
     fn freeze(&mut self, number: usize, lasts: u64, host_sleeps: bool) {
+        let now = self.now;
         let replica = &mut self.replicas[number];
-        if replica.life.is_none() || replica.frozen.is_some() {
-            return;
-        }
-        replica.frozen = Some(Frozen { since: self.now, host_sleeps });
+        let Some(life) = replica.life.as_ref().filter(|_| replica.frozen.is_none()) else { return };
+        replica.frozen = Some(Frozen { since: life.own(now.max(life.reached)), host_sleeps });
         let who = (number, replica.lives);
         self.summary.freezes += 1;
         self.note(What::Frozen(name(who)));
-        self.postpone(self.now.plus(lasts), Later::Wake { who });
+        self.postpone(now.plus(lasts), Later::Wake { who });
     }
 
     fn wake(&mut self, who: Who) {
@@ -150,7 +150,7 @@ impl World {
     fn set_clock(&mut self, number: usize, by_millis: i64) {
         let replica = &mut self.replicas[number];
         replica.off_millis += by_millis;
-        let (who, off) = ((number, replica.lives), replica.off_millis);
+        let (who, off) = ((number, replica.lives), replica.most_off());
         if let Some(life) = &replica.life {
             life.step_clock(by_millis);
             self.note(What::ClockOff(name(who), off));
@@ -158,26 +158,30 @@ impl World {
     }
 
     fn run_at(&mut self, number: usize, percent: u64, lasts: u64) {
-        if self.replicas[number].percent.is_some() {
-            return;
-        }
-        self.set_percent(number, Some(percent));
-        let off_millis = (lasts * percent / RIGHT).cast_signed() - lasts.cast_signed();
-        let replica = &mut self.replicas[number];
-        replica.off_millis += off_millis;
-        let (who, off_millis_then) = ((number, replica.lives), replica.off_millis);
-        self.note(What::Disturbed(format!("the clocks of replica {number} run at {percent} percent")));
-        self.note(What::ClockOff(name(who), off_millis_then));
-        self.postpone(self.now.plus(lasts), Later::RunRight { replica: number, off_millis });
-    }
-
-    fn set_percent(&mut self, number: usize, percent: Option<u64>) {
         let now = self.now;
         let replica = &mut self.replicas[number];
-        replica.percent = percent;
-        if let Some(life) = &mut replica.life {
-            life.run_at(percent.unwrap_or(RIGHT), now);
+        if replica.pace.is_some() {
+            return;
         }
+        replica.pace = Some(Pace { percent, from: now, until: now.plus(lasts) });
+        replica.life.iter_mut().for_each(|it| it.run_at(percent, now));
+        let (who, off) = ((number, replica.lives), replica.most_off());
+        self.note(What::Disturbed(format!("the clocks of replica {number} run at {percent} percent")));
+        self.note(What::ClockOff(name(who), off));
+        self.postpone(now.plus(lasts), Later::RunRight { replica: number });
+    }
+
+    /// Its clocks run as they should, and are set right.
+    fn run_right(&mut self, number: usize) {
+        let now = self.now;
+        let replica = &mut self.replicas[number];
+        let Some(pace) = replica.pace.take() else { return };
+        replica.life.iter_mut().for_each(|it| {
+            it.run_at(RIGHT, now);
+            it.step_clock(-pace.off_millis(now));
+        });
+        let (who, off) = ((number, replica.lives), replica.off_millis);
+        self.note(What::ClockOff(name(who), off));
     }
 
     fn trouble(&mut self, replica: Option<usize>, trouble: &Trouble, lasts: u64) {
@@ -247,9 +251,10 @@ impl World {
     }
 
     /// Counts a mutating request down; answers what waited for it.
-    pub(super) fn snared(&mut self, who: Who) -> Option<Snare> {
+    pub(super) fn snared(&mut self, who: Who, write: &Write) -> Option<Snare> {
         let snares = &mut self.replicas[who.0].snares;
-        snares.iter_mut().for_each(|it| it.writes = it.writes.saturating_sub(1));
+        let of_kind = |it: &&mut Snare| it.of.is_none() || it.of == write.kind();
+        snares.iter_mut().filter(of_kind).for_each(|it| it.writes = it.writes.saturating_sub(1));
         let index = snares.iter().position(|it| it.writes == 0)?;
         Some(snares.remove(index))
     }
@@ -261,10 +266,8 @@ impl World {
         match snare.end {
             End::KilledUnanswered | End::KilledAnswered => self.kill(who.0, snare.down),
             End::AnswerLost => self.note(What::Unanswered(name(who))),
-            End::FrozenHalfSent => {
-                let host_sleeps = self.random.random_bool(0.3);
-                self.freeze(who.0, snare.down, host_sleeps);
-            }
+            End::FrozenHalfSent => self.freeze(who.0, snare.down, false),
+            End::AsleepHalfSent => self.freeze(who.0, snare.down, true),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! requests: with a crash before the answer to this one, with a crash after it, and with the answer
 //! lost.
 
+use http::{Method, Request};
 use serde_json::{Value, json};
 
 use super::play::play_noting;
@@ -73,7 +74,15 @@ const SENDING: [&str; 10] = [
 ];
 
 impl Write {
-    fn kind(&self) -> Option<Kind> {
+    /// What a request is, if it is a mutating one.
+    pub fn of(request: &Request<Vec<u8>>) -> Option<Self> {
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
+        let is_write = request.method() != Method::GET && !path.contains("dryRun");
+        is_write.then(|| Self { method, path, body: request.body().clone() })
+    }
+
+    /// What it is for.
+    pub fn kind(&self) -> Option<Kind> {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let is_next = body["metadata"]["annotations"]["punctual.dev/attempt"] != "1";
         let is_run_lease = !self.path.contains("/punctual-system/");
@@ -103,9 +112,9 @@ impl Write {
 }
 
 /// Five minutes in which everything occurs.
-fn story() -> Scenario {
+pub fn story() -> Scenario {
     let work = |seconds: Value, exit: i32, more: Value| {
-        let behaviour = json!({"seconds": seconds, "exit": exit, "message": "said"}).to_string();
+        let behaviour = json!({"seconds": seconds, "exit": exit, "message": "said", "stops": 3}).to_string();
         let mut spec = json!({"template": {
             "metadata": {"annotations": {"simulation/behaviour": behaviour}},
             "spec": {"containers": [{"name": "main", "image": "work:1"}]},
@@ -218,8 +227,8 @@ mod tests {
                 scope.spawn(|| {
                     while let Some(((write, kind), end)) = tried.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let mut scenario = story();
-                        let snare =
-                            Act::Snare { replica: 0, writes: u32::try_from(*write).unwrap(), end: *end, down: 1_000 };
+                        let writes = u32::try_from(*write).unwrap();
+                        let snare = Act::Snare { replica: 0, of: None, writes, end: *end, down: 1_000 };
                         scenario.acts.insert(0, Timed { at: At(0), act: snare });
                         if let Err((complaint, told)) = play(&scenario) {
                             let text = format!("{end:?} at write {write}, {kind:?}: {complaint}\n{told}");

@@ -85,9 +85,13 @@ impl Network {
         self.troubles.push(Lasting { until, replica, trouble });
     }
 
-    /// Nothing is wrong any more.
-    pub fn calm(&mut self) {
+    /// Nothing is wrong any more: what was held up arrives, in its order.
+    pub fn calm(&mut self, now: At) {
         self.troubles.clear();
+        let soon = now.plus(1);
+        let held_up = self.under_way.split_off(&(soon, 0));
+        held_up.into_values().for_each(|it| self.post(soon, it));
+        self.watches.values_mut().for_each(|it| it.last = it.last.min(soon));
     }
 
     /// A request leaves a replica.

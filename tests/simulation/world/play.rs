@@ -21,14 +21,22 @@ pub struct Failure {
 
 /// Plays a scenario on a thread of its own, where everything follows from its seed.
 pub fn play(scenario: &Scenario) -> Result<Summary, (Complaint, String)> {
+    let (end, story) = play_telling(scenario);
+    end.map_err(|complaint| (complaint, story))
+}
+
+/// Plays a scenario, and tells what happened if a promise is broken, or if `TELL` is set.
+pub fn play_telling(scenario: &Scenario) -> (Result<Summary, Complaint>, String) {
     let played = seeded(scenario.seed, || {
         let mut world = World::new(scenario.clone());
-        world.play().map_err(|complaint| (complaint, world.story(false)))
+        let end = world.play();
+        let is_told = end.is_err() || std::env::var("TELL").is_ok();
+        (end, if is_told { world.story(false) } else { String::new() })
     });
     played.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned())).unwrap_or_default();
-        Err((Complaint { promise: "the simulation itself does not panic".into(), details: text }, String::new()))
+        (Err(Complaint { promise: "the simulation itself does not panic".into(), details: text }), String::new())
     })
 }
 

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::ffi::{c_uint, c_void};
 use std::fs::File;
 use std::io::Read;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
@@ -13,15 +15,27 @@ thread_local! {
     static OF_THIS_THREAD: RefCell<Option<StdRng>> = const { RefCell::new(None) };
 }
 
+/// Nothing that is played takes so long, on however busy a machine: alone it takes seconds.
+const LONGEST: Duration = Duration::from_secs(900);
+
 /// Plays something on a thread of its own, where all randomness comes from a seed. A new thread has
 /// not yet asked for any: hash maps keep the first they get for its whole life.
+///
+/// An operator that is busy without end lets no time pass, and cannot be interrupted: then the process
+/// ends.
 pub fn seeded<T: Send>(seed: u64, play: impl FnOnce() -> T + Send) -> std::thread::Result<T> {
+    let (busy, is_busy) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
+            let _busy = busy;
             OF_THIS_THREAD.set(Some(StdRng::seed_from_u64(seed)));
             fastrand::seed(seed);
             play()
         });
+        if is_busy.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("seed {seed} breaks \"the operator does not spin\": it is not over after {LONGEST:?}");
+            std::process::exit(101);
+        }
         thread.join()
     })
 }

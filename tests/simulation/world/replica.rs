@@ -115,15 +115,14 @@ impl Life {
         }
     }
 
-    /// It was stopped since some instant, as by SIGSTOP: all of that time has passed when it goes on.
-    /// If its host slept, only the wall clock has moved.
-    pub fn wake(&mut self, since: At, now: At, host_slept: bool) {
-        let since = since.max(self.reached);
-        let missed = self.own(now).saturating_sub(self.own(since));
+    /// It was stopped since some instant of its own clock, as by SIGSTOP: all of that time has passed
+    /// when it goes on. If its host slept, only the wall clock has moved.
+    pub fn wake(&mut self, since: Duration, now: At, host_slept: bool) {
+        let missed = self.own(now).saturating_sub(since);
         self.reached = self.reached.max(now);
         if host_slept {
             self.clock.step(SignedDuration::try_from(missed).unwrap());
-            self.anchor = (now, self.own(since));
+            self.anchor = (now, since);
         } else {
             let _speaking = log::speaking(&self.name);
             self.runtime.block_on(tokio::time::advance(missed));
@@ -141,7 +140,8 @@ impl Life {
         self.percent = percent;
     }
 
-    fn own(&self, at: At) -> Duration {
+    /// How long it has lived by its own clock, at an instant of the true time.
+    pub fn own(&self, at: At) -> Duration {
         self.anchor.1 + Duration::from_millis(at.since(self.anchor.0) * self.percent / 100)
     }
 

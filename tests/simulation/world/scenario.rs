@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::crash_points::Kind;
 use super::time::At;
 
 /// A whole scenario. Everything that happens follows from it.
@@ -39,8 +40,8 @@ pub struct Timed {
 pub enum Act {
     /// A replica is killed where it stands, and started again later.
     Kill { replica: usize, down: u64 },
-    /// A replica, if it leads, meets an end of this kind with its n-th mutating request from now on.
-    Snare { replica: usize, writes: u32, end: End, down: u64 },
+    /// A replica meets an end with its n-th mutating request from now on, or its n-th of a kind.
+    Snare { replica: usize, of: Option<Kind>, writes: u32, end: End, down: u64 },
     /// A replica is told to stop, and started again some time after it has ended.
     Stop { replica: usize, down: u64 },
     /// A replica is stopped and goes on later, as by SIGSTOP and SIGCONT, or its host sleeps.
@@ -68,6 +69,8 @@ pub enum End {
     AnswerLost,
     /// It is on its way while the replica is stopped for some time.
     FrozenHalfSent,
+    /// It is on its way while the host of the replica sleeps for some time.
+    AsleepHalfSent,
 }
 
 /// What is wrong between replicas and API server.

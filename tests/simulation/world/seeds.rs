@@ -5,6 +5,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
+use super::crash_points::Kind;
 use super::scenario::{Act, End, Given, Scenario, ServerAct, Timed, Trouble, UserAct};
 use super::time::At;
 
@@ -14,6 +15,17 @@ const MINUTE: u64 = 60 * SECOND;
 const REST_MILLIS: u64 = 4 * MINUTE;
 /// Few names, so that some are used again.
 const RUNS: [&str; 3] = ["one", "two", "three"];
+/// What replicas are waited for with: any mutating request, or one that something hangs on.
+const SNARED: [Option<Kind>; 8] = [
+    None,
+    None,
+    None,
+    Some(Kind::CreateJob),
+    Some(Kind::CreateJob),
+    Some(Kind::CreateNextAttempt),
+    Some(Kind::ScheduleStatus),
+    Some(Kind::SuspendJob),
+];
 const RESOURCES: [&str; 4] = ["schedules", "scheduleruns", "jobs", "leases"];
 
 /// Chooses, from a seed.
@@ -83,9 +95,15 @@ impl Chooser {
         match self.below(20) {
             0 => Act::Kill { replica, down },
             1..5 => {
-                let end = self.one(&[End::KilledUnanswered, End::KilledAnswered, End::AnswerLost, End::FrozenHalfSent]);
-                let writes = self.random.random_range(1..30);
-                Act::Snare { replica, writes, end, down: down.max(500) }
+                let ends = [End::KilledUnanswered, End::KilledAnswered, End::AnswerLost];
+                let end = if self.chance(75) {
+                    self.one(&ends)
+                } else {
+                    self.one(&[End::FrozenHalfSent, End::AsleepHalfSent])
+                };
+                let of = self.one(&SNARED);
+                let writes = self.random.random_range(1..if of.is_some() { 6 } else { 30 });
+                Act::Snare { replica, of, writes, end, down: down.max(500) }
             }
             5 => Act::Stop { replica, down },
             6 | 7 => {
@@ -249,7 +267,8 @@ impl Chooser {
         let seconds = self.one(&[json!(1), json!(5), json!(5), json!(20), json!(70), json!(200)]);
         let exit = self.one(&[0, 0, 0, 1]);
         let message = self.one(&["", "done", "the disk is full"]);
-        let behaviour = json!({"seconds": seconds, "exit": exit, "message": message}).to_string();
+        let stops = self.one(&[0, 0, 4, 25]);
+        let behaviour = json!({"seconds": seconds, "exit": exit, "message": message, "stops": stops}).to_string();
         json!({"spec": {"template": {
             "metadata": {"annotations": {"simulation/behaviour": behaviour}},
             "spec": {"containers": [{"name": "main", "image": "work:1"}]},
