@@ -8,6 +8,9 @@ use crate::history::Change;
 
 /// A Lease expires after 15 s, and is then tried for every 2 s; one of the two may just have been missed.
 const AFTER_DEATH: SignedDuration = SignedDuration::from_secs(15 + 2 * 2 + 2);
+/// A replica campaigns once it has seen what there is; a list whose answer was lost is given up after
+/// 20 s, and begun again soon after.
+const LIST_LOST: SignedDuration = SignedDuration::from_secs(20 + 2);
 /// After an orderly stop.
 const AFTER_RELEASE: SignedDuration = SignedDuration::from_secs(2);
 /// How long a replica must be up, and everything well, for it to be ready to lead.
@@ -51,7 +54,9 @@ impl Succession {
         }
         let Some(calm) = scene.circumstances.undisturbed_since() else { return Ok(()) };
         let since = [self.held, self.last_change].into_iter().flatten().fold(calm, Timestamp::max);
-        if now > since + AFTER_DEATH {
+        let may_have_lost_a_list = scene.circumstances.network_was_in_trouble_since(since);
+        let patience = if may_have_lost_a_list { AFTER_DEATH + LIST_LOST } else { AFTER_DEATH };
+        if now > since + patience {
             return Err(broken(format!("nobody has led since {since}, and replicas are there at {now}")));
         }
         Ok(())
@@ -89,6 +94,18 @@ mod tests {
         for (clock, is_kept) in [("10:03:22", true), ("10:03:23", false)] {
             let mut tale = two();
             tale.fact("10:03:01", What::Killed("a1".into()));
+            tale.lease(clock, "b1", 8);
+            assert_eq!(tale.judge(Succession::default()).is_ok(), is_kept, "{clock}");
+        }
+    }
+
+    #[test]
+    fn a_replica_whose_list_was_lost_begins_it_again_first() {
+        for (clock, is_kept) in [("10:03:44", true), ("10:03:46", false)] {
+            let mut tale = two();
+            tale.fact("10:03:00", What::Disturbed("answers are lost".into()));
+            tale.fact("10:03:01", What::Killed("a1".into()));
+            tale.fact("10:03:02", What::Calm);
             tale.lease(clock, "b1", 8);
             assert_eq!(tale.judge(Succession::default()).is_ok(), is_kept, "{clock}");
         }

@@ -157,7 +157,7 @@ mod tests {
     /// How many failures are made small, and told.
     const TOLD: usize = 2;
     /// How many seeds the suite plays.
-    const SLICE: u64 = 150;
+    const SLICE: u64 = 60;
 
     fn number(name: &str) -> Option<u64> {
         std::env::var(name).ok().map(|it| it.parse().unwrap_or_else(|_| panic!("{name} is a number, not {it:?}")))
