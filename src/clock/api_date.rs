@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::Request;
 use http::header::DATE;
+use http::{Request, StatusCode};
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
@@ -53,6 +53,9 @@ pub enum SampleError {
     /// No answer in time.
     #[error("failed to read the API server's time: no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
+    /// Whoever answered was too busy or too broken to say the time.
+    #[error("failed to read the API server's time: the answer was {0}, without a date")]
+    Busy(StatusCode),
     /// The request failed before an answer came.
     #[error("failed to read the API server's time")]
     Request(#[source] Box<kube::Error>),
@@ -62,7 +65,8 @@ pub enum SampleError {
 ///
 /// # Errors
 ///
-/// When no answer came. An answer without a usable date is a sample without one.
+/// When no answer came, or one that a gateway may have made up in passing: overload or a failure, without a
+/// date. Any other answer without a usable date is a sample without one.
 pub async fn api_date(client: &Client, clock: &Clock) -> Result<ApiSample, SampleError> {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = http::Uri::from_static(PATH);
@@ -71,6 +75,10 @@ pub async fn api_date(client: &Client, clock: &Clock) -> Result<ApiSample, Sampl
     let received = clock.reading();
     let response = answer.map_err(|_| SampleError::Timeout)?.map_err(|error| SampleError::Request(Box::new(error)))?;
     let date = response.headers().get(DATE).and_then(|value| value.to_str().ok()).and_then(parse);
+    let status = response.status();
+    if date.is_none() && (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()) {
+        return Err(SampleError::Busy(status));
+    }
     Ok(ApiSample { sent, date, received })
 }
 
@@ -129,6 +137,17 @@ mod tests {
         assert_eq!(sample.ahead(), Some(SignedDuration::ZERO));
         let bare = api_date(&client_answering(|| async { "{}" }), &clock).await.expect("an answer");
         assert_eq!(bare.date, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_overloaded_gateway_without_a_date_says_nothing_of_the_time() {
+        let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
+        for code in [StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE] {
+            let answer = api_date(&client_answering(move || async move { code }), &clock).await;
+            assert!(matches!(answer, Err(SampleError::Busy(it)) if it == code), "{code}: {answer:?}");
+        }
+        let dated = || async { (StatusCode::SERVICE_UNAVAILABLE, [(DATE, "Thu, 01 Jan 1970 00:00:00 GMT")]) };
+        assert!(api_date(&client_answering(dated), &clock).await.expect("an answer").date.is_some());
     }
 
     #[tokio::test(start_paused = true)]
