@@ -171,7 +171,7 @@ fn pods_and_jobs_deleted_all_the_time_cost_no_slot_and_start_none_twice() {
         let first = seconds_from_now(4);
         story.schedule("tick", &(every_two_seconds(first) + "resultTTL: 1h"), "devcluster/duration: 1s").await;
         story.until_job("tick", first).await;
-        let (until, mut count) = (now() + SignedDuration::from_secs(120), 0);
+        let (until, mut seen) = (now() + SignedDuration::from_secs(120), Vec::new());
         loop {
             // Of a start that is recorded: one that is not would be forgotten with its Job.
             let status = story.status("tick").await;
@@ -181,9 +181,12 @@ fn pods_and_jobs_deleted_all_the_time_cost_no_slot_and_start_none_twice() {
             }
             assert!(now() < until, "some runs are deleted, and some have failed: {status}");
             if let Some(name) = status["active"][0]["jobName"].as_str() {
-                count += 1;
+                if seen.last().is_none_or(|it| it != name) {
+                    seen.push(name.to_owned());
+                }
+                // The Pods of every second run, as soon as there are any; of the others the Job.
                 let its_pods = format!("--selector=batch.kubernetes.io/job-name={name}");
-                let what = if count % 2 == 0 { ["pods", &its_pods] } else { ["job", name] };
+                let what = if seen.len() % 2 == 0 { ["pods", &its_pods] } else { ["job", name] };
                 story.kubectl_ok(&["delete", "--ignore-not-found", "--wait=false", what[0], what[1]]);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
