@@ -177,9 +177,12 @@ impl ScheduleLife {
         covering.map(|it| it.at).min()
     }
 
-    /// Whether it was paused at an instant, as status had said by then.
+    /// Whether it was paused at an instant: status had said so by then, and no edit had ended it since. What
+    /// waited may start before status says that the pause is over.
     pub fn was_paused(&self, at: Timestamp) -> bool {
-        self.pauses.iter().rev().find(|it| it.0 < at).is_some_and(|it| it.1)
+        let Some((said, _)) = self.pauses.iter().rev().find(|it| it.0 < at).filter(|it| it.1) else { return false };
+        let edit = self.specs.iter().rev().find(|it| it.at < at).filter(|it| it.at > *said);
+        edit.is_none_or(|it| it.spec["paused"] == true)
     }
 }
 

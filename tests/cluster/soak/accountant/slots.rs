@@ -20,6 +20,8 @@ struct Ledger<'a> {
     disturbed: &'a [(Timestamp, Timestamp)],
     /// The Jobs of each slot, by attempt.
     jobs: BTreeMap<i64, BTreeMap<u32, &'a JobLife>>,
+    /// How many runs by hand failed.
+    failed_by_hand: usize,
     /// Every slot from the first epoch until the end.
     slots: BTreeSet<i64>,
     /// Instants that were past already when the trigger that names them was first seen.
@@ -41,6 +43,7 @@ pub(super) fn account(
         facts,
         disturbed,
         jobs: BTreeMap::new(),
+        failed_by_hand: 0,
         slots: BTreeSet::new(),
         past: BTreeSet::new(),
     };
@@ -67,7 +70,10 @@ impl<'a> Ledger<'a> {
 
     fn collect_jobs(&mut self, evidence: &'a Evidence, book: &mut Book) {
         for job in evidence.jobs.values().filter(|it| it.schedule == self.uid) {
-            let Some(slot) = job.slot else { continue };
+            let Some(slot) = job.slot else {
+                self.failed_by_hand += usize::from(has_failed(job));
+                continue;
+            };
             book.count("Jobs of slots");
             if self.jobs.entry(slot).or_default().insert(job.attempt, job).is_some() {
                 book.problem(format!("{}: attempt {} of slot {} got two Jobs", self.name(), job.attempt, time(slot)));
@@ -169,8 +175,8 @@ impl<'a> Ledger<'a> {
     fn may_be_paused(&self) -> bool {
         let spec = self.schedule.specs.last().map(|it| &it.spec);
         let limit = spec.and_then(|it| it["pauseAfterFailures"].as_u64());
-        let failed = self.jobs.values().filter_map(|it| it.values().last());
-        let failed = failed.filter(|it| it.end.as_ref().is_some_and(|end| end.1 == "Failed")).count() as u64;
+        let of_slots = self.jobs.values().filter_map(|it| it.values().last()).filter(|it| has_failed(it)).count();
+        let failed = (of_slots + self.failed_by_hand) as u64;
         spec.is_some_and(|it| it["paused"] == true) || limit.is_some_and(|it| it <= failed)
     }
 
@@ -301,6 +307,10 @@ impl<'a> Ledger<'a> {
 /// Of the old trigger nobody can tell how many slots there were.
 fn is_uncounted(told: &Told) -> bool {
     told.outcome == Outcome::Superseded && told.count.is_none()
+}
+
+fn has_failed(job: &JobLife) -> bool {
+    job.end.as_ref().is_some_and(|end| end.1 == "Failed")
 }
 
 fn is_started(outcome: &Outcome) -> bool {

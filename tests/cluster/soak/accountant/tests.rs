@@ -17,6 +17,9 @@ struct Fake {
     lines: Vec<Value>,
     outcomes: Vec<Value>,
     counts: Value,
+    pauses: Value,
+    spec: Value,
+    generation: u64,
     version: u64,
 }
 
@@ -27,7 +30,13 @@ fn time(second: i64) -> String {
 impl Fake {
     /// A leader, and a Schedule with a spec.
     fn begin() -> Self {
-        let mut fake = Self { counts: json!({"slots": {}, "runs": {}}), ..Self::default() };
+        let mut fake = Self {
+            counts: json!({"slots": {}, "runs": {}}),
+            pauses: json!([]),
+            spec: json!({"trigger": {"interval": {"every": "60s"}}}),
+            generation: 1,
+            ..Self::default()
+        };
         for second in 0..=64 {
             fake.claim(second * 5, "one", "one_holds");
         }
@@ -53,24 +62,45 @@ impl Fake {
 
     /// The status is stored as it is now, with its mark.
     fn status(&mut self, second: i64, mark: i64) {
-        self.version += 1;
-        let version = self.version.to_string();
         let status = json!({
-            "uid": SCHEDULE, "observedGeneration": 1, "conditions": [], "decidedThrough": time(mark),
+            "uid": SCHEDULE, "observedGeneration": self.generation, "conditions": [], "decidedThrough": time(mark),
             "epoch": {"hash": "v1:0", "since": time(0)}, "outcomes": self.outcomes, "counts": self.counts,
+            "pauses": self.pauses,
         });
-        let spec = json!({"trigger": {"interval": {"every": "60s"}}});
-        let line = self.line(second, OPERATOR, "patch", "schedules/status", "minutely", 200);
-        line["responseObject"] = json!({
-            "metadata": {"name": "minutely", "uid": SCHEDULE, "generation": 1, "resourceVersion": version, "creationTimestamp": time(0)},
-            "spec": spec, "status": status,
-        });
+        let object = self.object(status);
+        self.line(second, OPERATOR, "patch", "schedules/status", "minutely", 200)["responseObject"] = object;
+    }
+
+    /// A user writes a field of the spec.
+    fn edit(&mut self, second: i64, field: &str, value: Value) {
+        self.spec[field] = value;
+        self.generation += 1;
+        let object = self.object(json!({"conditions": []}));
+        self.line(second, "somebody", "patch", "schedules", "minutely", 200)["responseObject"] = object;
+    }
+
+    fn object(&mut self, status: Value) -> Value {
+        self.version += 1;
+        json!({
+            "metadata": {
+                "name": "minutely", "uid": SCHEDULE, "generation": self.generation,
+                "resourceVersion": self.version.to_string(), "creationTimestamp": time(0),
+            },
+            "spec": self.spec, "status": status,
+        })
+    }
+
+    /// Status says that it is paused, or is not.
+    fn pause(&mut self, second: i64, mark: i64, is_paused: bool) {
+        let pause = json!([{"source": "Spec", "since": time(second)}]);
+        self.pauses = if is_paused { pause } else { json!([]) };
+        self.status(second, mark);
     }
 
     /// What became of a slot is put into the status.
     fn outcome(&mut self, slot: i64, outcome: &str) {
         self.outcomes.push(json!({"slotTime": time(slot), "outcome": outcome}));
-        let counted = if outcome == "Succeeded" { "Started" } else { outcome };
+        let counted = if ["Succeeded", "Failed"].contains(&outcome) { "Started" } else { outcome };
         let count = self.counts["slots"][counted].as_i64().unwrap_or_default();
         self.counts["slots"][counted] = json!(count + 1);
     }
@@ -188,6 +218,53 @@ fn a_skipped_slot_with_a_job_is_a_contradiction() {
         fake.outcome(180, "SkippedLate");
     });
     assert_only(&problems, &["has a Job, and status says"]);
+}
+
+#[test]
+fn a_job_that_starts_in_a_pause_is_seen() {
+    let problems = with_third(|fake| {
+        fake.edit(170, "paused", json!(true));
+        fake.pause(171, 120, true);
+        fake.run(180);
+        fake.edit(190, "paused", json!(false));
+        fake.pause(191, 180, false);
+    });
+    assert_only(&problems, &["while it was paused"]);
+}
+
+#[test]
+fn what_waited_may_start_before_status_says_that_the_pause_is_over() {
+    let problems = with_third(|fake| {
+        fake.edit(170, "paused", json!(true));
+        fake.pause(171, 120, true);
+        fake.edit(179, "paused", json!(false));
+        fake.job(180, "job-180", 180);
+        fake.job_ends(182, "job-180", 180, "Complete");
+        fake.outcome(180, "Succeeded");
+        fake.pause(183, 180, false);
+    });
+    assert_only(&problems, &[]);
+}
+
+#[test]
+fn a_failed_run_by_hand_brings_a_pause_about_as_well() {
+    for (by_hand, words) in [(true, &[][..]), (false, &["neither a Job nor an outcome"; 2][..])] {
+        let mut fake = Fake::begin();
+        fake.edit(10, "pauseAfterFailures", json!(2));
+        fake.run(60);
+        fake.run(120);
+        fake.job(180, "job-180", 180);
+        fake.job_ends(182, "job-180", 180, "Failed");
+        fake.outcome(180, "Failed");
+        if by_hand {
+            let mut run = job("job-now", 190, "Failed");
+            run["metadata"]["annotations"] = json!({"punctual.dev/attempt": "1"});
+            run["metadata"]["labels"] = json!({"punctual.dev/schedule-run-uid": "uid-of-the-run"});
+            fake.line(190, "jobs", "update", "jobs/status", "job-now", 200)["responseObject"] = run;
+        }
+        fake.pause(200, 180, true);
+        assert_only(&fake.problems(), words);
+    }
 }
 
 #[test]
