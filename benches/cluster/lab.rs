@@ -95,7 +95,9 @@ impl Lab {
         let file = self.dir.join("manifests.yaml");
         std::fs::write(&file, manifests)?;
         run(self.kubectl().args(["apply", "--server-side", "-f"]).arg(&crd))?;
-        run(self.kubectl().args(["wait", "--for=condition=Established", "--timeout=60s", "-f"]).arg(&crd))?;
+        // Not `--for=condition`: that fails where there is no condition at all yet.
+        let is_established = r#"--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True"#;
+        run(self.kubectl().args(["wait", is_established, "--timeout=60s", "-f"]).arg(&crd))?;
         run(self.kubectl().args(["apply", "--server-side", "-f"]).arg(&file))?;
         Ok(())
     }

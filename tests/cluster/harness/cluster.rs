@@ -75,7 +75,9 @@ impl Cluster {
         let file = self.dir.join("crd.yaml");
         std::fs::write(&file, run(Command::new(env!("CARGO_BIN_EXE_punctual")).arg("crd"))).unwrap();
         run(self.kubectl().args(["apply", "--server-side", "-f"]).arg(&file));
-        run(self.kubectl().args(["wait", "--for=condition=Established", "--timeout=60s", "-f"]).arg(&file));
+        // Not `--for=condition`: that fails where there is no condition at all yet.
+        let is_established = r#"--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True"#;
+        run(self.kubectl().args(["wait", is_established, "--timeout=60s", "-f"]).arg(&file));
     }
 
     /// All that the chart installs for an operator of one namespace, but for its Deployment and
