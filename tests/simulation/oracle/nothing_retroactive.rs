@@ -57,7 +57,7 @@ fn objection_to_slot(scene: &Scene, schedule: &Schedule, job: &Job, slot: Slot) 
     if since.is_some_and(|since| slot.timestamp() < since) {
         return Some(format!("catchUp.since is {since:?}"));
     }
-    is_paused(scene, schedule, known_since).then(|| "the Schedule is paused".into())
+    is_paused(scene, schedule, job, known_since).then(|| "the Schedule is paused".into())
 }
 
 fn since(spec: &super::scene::SpecVersion) -> Option<Timestamp> {
@@ -65,9 +65,11 @@ fn since(spec: &super::scene::SpecVersion) -> Option<Timestamp> {
 }
 
 /// Whether there is a pause that the leader knows of: it had time to see it, or has recorded it.
-fn is_paused(scene: &Scene, schedule: &Schedule, known_since: Timestamp) -> bool {
+/// By a clock that is believed a pause ends as much earlier as that is fast.
+fn is_paused(scene: &Scene, schedule: &Schedule, job: &Job, known_since: Timestamp) -> bool {
     let just_now = scene.now - SignedDuration::from_secs(2);
-    let asks_since = |since: Timestamp| schedule.specs_since(since).all(|it| it.asks_for_pause(scene.now));
+    let its_now = scene.now + scene.circumstances.clock_may_be_off(&job.by);
+    let asks_since = |since: Timestamp| schedule.specs_since(since).all(|it| it.asks_for_pause(its_now));
     let is_recorded = schedule.status.pauses.iter().any(|it| match it.source.as_str() {
         "Spec" => asks_since(just_now),
         _ => it.generation == Some(schedule.spec().generation) && !may_be_lifted(scene, schedule, it.since.0),
@@ -151,6 +153,16 @@ mod tests {
         tale.status("10:00:02", |it| it["pauses"] = pause);
         tale.job("10:05:00", "10:05:00");
         tale.judge(NothingRetroactive).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_is_believed_may_end_a_pause_as_early_as_it_is_off() {
+        for (off, is_kept) in [(10_000, true), (9_000, false), (0, false)] {
+            let mut tale = Tale::of(json!({"paused": true, "pauseUntil": at("10:05:10")}));
+            tale.fact("10:00:30", What::ClockOff("a1".into(), off));
+            tale.job("10:05:00", "10:05:00");
+            assert_eq!(tale.judge(NothingRetroactive).is_ok(), is_kept, "{off}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::scene::{Meaning, Scene};
+use super::scene::{Meaning, Scene, owner, text};
 use super::{Check, Promise, Verdict, Violation};
 use crate::history::{Asked, Change};
 
@@ -16,7 +16,7 @@ const REASON: SignedDuration = SignedDuration::from_secs(150);
 const WRITES: (usize, usize) = (5, 12);
 /// Requests of any kind in a window: Leases, renewed watches; and with each reason.
 const REQUESTS: (usize, usize) = (150, 25);
-/// How often one status may come back within the time of a reason.
+/// How often one status may come back while nothing happens to its Schedule.
 const RETURNS: usize = 3;
 
 /// What was asked lately, and what gave reason to.
@@ -36,10 +36,13 @@ struct Asks {
 impl Check for Quiet {
     fn change(&mut self, scene: &Scene, change: &Change, meaning: &Meaning) -> Verdict {
         let is_by_operator = scene.circumstances.is_life(&change.by);
-        if !is_by_operator || matches!(meaning, Meaning::JobCreated(_)) {
+        if !is_by_operator || happens_once(change, meaning) {
             self.reasons.push_back(change.at);
         }
         forget(&mut self.reasons, change.at - REASON);
+        if !is_by_operator && let Some(schedule) = concerned(scene, change, meaning) {
+            self.statuses.remove(schedule);
+        }
         let Meaning::Status(write) = meaning else { return Ok(()) };
         let Some(after) = change.after.as_ref().filter(|_| write.is_ours) else { return Ok(()) };
         // How often it is written and when is no part of what it says.
@@ -87,6 +90,28 @@ impl Check for Quiet {
     }
 }
 
+/// Whether the operator's own change is a reason for others, and no more frequent than what was
+/// there to begin with: it starts a run, or lets go of what has had its time.
+fn happens_once(change: &Change, meaning: &Meaning) -> bool {
+    match meaning {
+        Meaning::JobCreated(_) => true,
+        Meaning::Status(write) => write.after.results.len() < write.before.results.len(),
+        _ => change.after.is_none() && matches!(change.resource, "jobs" | "scheduleruns"),
+    }
+}
+
+/// The UID of the Schedule that a change of somebody else is about.
+fn concerned<'a>(scene: &'a Scene, change: &'a Change, meaning: &'a Meaning) -> Option<&'a str> {
+    let of_job = |uid: &str| scene.jobs.get(uid).map(|job| job.schedule_uid.as_str());
+    let object = change.after.as_ref().or(change.before.as_ref())?;
+    match meaning {
+        Meaning::Status(write) => Some(&write.schedule_uid),
+        Meaning::JobCreated(uid) | Meaning::JobChanged(uid) | Meaning::JobGone(uid) => of_job(uid),
+        Meaning::Other if change.resource == "schedules" => Some(text(object, "/metadata/uid")),
+        Meaning::Other => of_job(owner(object, "Job")?),
+    }
+}
+
 /// Whether something is or was wrong lately: then there is more to do, and more is tried again.
 fn is_wrong(scene: &Scene, now: Timestamp) -> bool {
     scene.circumstances.undisturbed_since().is_none_or(|since| since + REASON > now)
@@ -128,11 +153,31 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_comes_and_goes_is_noticed() {
+    fn what_is_let_go_is_a_reason_to_write() {
+        for (is_removed, is_kept) in [(false, false), (true, true)] {
+            let mut tale = Tale::begin();
+            let job = tale.job("10:01:00", "10:01:00");
+            if is_removed {
+                tale.remove_job("10:10:09", &job, "a1");
+            }
+            (10..20).for_each(|second| tale.request(&format!("10:10:{second}"), "a1", "PATCH", STATUS));
+            assert_eq!(tale.judge(Quiet::default()).is_ok(), is_kept);
+        }
+    }
+
+    #[test]
+    fn a_status_that_comes_and_goes_is_noticed_unless_its_jobs_do() {
+        let mut busy = Tale::begin();
+        let job = busy.job("10:01:00", "10:01:00");
         let mut tale = Tale::begin();
         for second in 10..18 {
-            tale.status(&format!("10:10:{second}"), |it| it["trigger"] = json!(second % 2));
+            let clock = format!("10:10:{second}");
+            busy.change_job(&clock, &job, "jobs", |it| it["status"] = json!({"ready": second % 2}));
+            for tale in [&mut busy, &mut tale] {
+                tale.status(&clock, |it| it["trigger"] = json!(second % 2));
+            }
         }
+        busy.judge(Quiet::default()).unwrap();
         tale.breaks(Quiet::default(), "again and again");
     }
 }

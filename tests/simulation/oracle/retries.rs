@@ -73,15 +73,23 @@ fn is_not_given_up(scene: &Scene, change: &Change, write: &StatusWrite) -> Verdi
         let Some((outcome, reason)) = end_of(&write.after, run) else { continue };
         let has_failed = matches!(outcome, Outcome::Failed | Outcome::TimedOut);
         let is_refused = matches!(reason, Some("JobRefused" | "NameTaken"));
-        if has_failed && !is_refused && run.attempt <= limit {
+        let made = attempts_made(scene, &write.schedule_uid, run);
+        if has_failed && !is_refused && made <= limit {
             let what = format!(
-                "the run of {} ends as {outcome} after attempt {}, and retry.limit is {limit}",
-                run.job_name, run.attempt
+                "the run of {} ends as {outcome} after attempt {made}, and retry.limit is {limit}",
+                run.job_name
             );
             return Err(broken(what, schedule, change));
         }
     }
     Ok(())
+}
+
+/// How many attempts of a run there were. Status does not tell of the last one if the leader that
+/// created it died, and it ended before the next leader looked.
+fn attempts_made(scene: &Scene, schedule_uid: &str, run: &ActiveRun) -> i32 {
+    let of_run = scene.jobs_of(schedule_uid).filter(|job| is_same_run(&job.name, &run.job_name));
+    of_run.filter_map(|job| i32::try_from(job.attempt).ok()).fold(run.attempt, i32::max)
 }
 
 /// How status says that the run of a slot has ended.
@@ -144,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_run_with_attempts_left_is_not_over() {
-        for (limit, is_kept) in [(1, false), (0, true)] {
+        for (limit, second, is_kept) in [(1, None, false), (0, None, true), (1, Some("10:01:20"), true)] {
             let mut tale = failed_once(json!({"limit": limit}));
             let first = super::super::identity::name_of_slot(
                 "nightly",
@@ -154,7 +162,10 @@ mod tests {
             );
             let active = tale.active("10:01:00", &first);
             tale.status("10:01:01", |it| it["active"] = json!([active]));
-            tale.status("10:01:11", |it| {
+            // Nobody records that attempt before it has failed.
+            let second = second.map(|clock| tale.attempt(clock, "10:01:00", 2));
+            second.into_iter().for_each(|it| tale.end_job("10:01:25", &it, "Failed"));
+            tale.status("10:01:30", |it| {
                 it["active"] = json!([]);
                 it["outcomes"] = json!([{"slotTime": at("10:01:00"), "outcome": "Failed"}]);
             });

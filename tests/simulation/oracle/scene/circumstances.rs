@@ -100,11 +100,6 @@ impl Circumstances {
         self.lives.get(life).map_or(SignedDuration::ZERO, |it| it.most_off.min(NOT_BELIEVED))
     }
 
-    /// Whether any clock was ever off.
-    pub fn any_clock_was_off(&self) -> bool {
-        self.lives.values().any(|it| it.most_off != SignedDuration::ZERO)
-    }
-
     fn with(&mut self, life: &str, change: impl FnOnce(&mut Life)) {
         if let Some(life) = self.lives.get_mut(life) {
             change(life);
