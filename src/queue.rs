@@ -14,6 +14,9 @@ use crate::store::Key;
 
 /// The longest wait before the wall clock is read again.
 pub const TURN: Duration = Duration::from_secs(1);
+/// So many that merely changed are looked at at once. Everything that a decision knows is in memory
+/// until its requests are answered; a new leader looks at all there are, and is in no hurry.
+const CHANGED_AT_ONCE: usize = 500;
 
 /// Why a Schedule is looked at: its time has come, or it changed. The former goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +32,8 @@ pub struct Queue {
     wakes: HashMap<Key, Timestamp>,
     ready: BTreeMap<String, BTreeSet<(Class, Timestamp, Key)>>,
     queued: HashMap<Key, (Class, Timestamp)>,
-    under_way: HashSet<Key>,
+    under_way: HashMap<Key, Class>,
+    changed_under_way: usize,
     under_way_by_namespace: HashMap<String, usize>,
     changed_meanwhile: HashSet<Key>,
 }
@@ -37,7 +41,7 @@ pub struct Queue {
 impl Queue {
     /// A Schedule changed, or a Job of it.
     pub fn changed(&mut self, key: Key, now: Timestamp) {
-        if self.under_way.contains(&key) {
+        if self.under_way.contains_key(&key) {
             self.changed_meanwhile.insert(key);
         } else if !self.queued.contains_key(&key) {
             self.enqueue(key, Class::Changed, now);
@@ -47,22 +51,28 @@ impl Queue {
     /// The next to look at, if any is ready.
     pub fn next(&mut self, now: Timestamp) -> Option<Key> {
         self.ripen(now);
+        let may_take_changed = self.changed_under_way < CHANGED_AT_ONCE;
+        let is_welcome = |waiting: &BTreeSet<(Class, Timestamp, Key)>| {
+            may_take_changed || waiting.first().is_some_and(|(class, ..)| *class == Class::Due)
+        };
         let namespace = self
             .ready
             .iter()
+            .filter(|(_, waiting)| is_welcome(waiting))
             .min_by_key(|(namespace, waiting)| {
                 let first = waiting.first().map(|(class, at, _)| (*class, *at));
                 (self.under_way_by_namespace.get(*namespace).copied().unwrap_or(0) / FAIR_SHARE, first)
             })
             .map(|(namespace, _)| namespace.clone())?;
         let waiting = self.ready.get_mut(&namespace)?;
-        let (_, _, key) = waiting.pop_first()?;
+        let (class, _, key) = waiting.pop_first()?;
         if waiting.is_empty() {
             self.ready.remove(&namespace);
         }
         self.queued.remove(&key);
         self.cancel_timer(&key);
-        self.under_way.insert(key.clone());
+        self.under_way.insert(key.clone(), class);
+        self.changed_under_way += usize::from(class == Class::Changed);
         *self.under_way_by_namespace.entry(namespace).or_default() += 1;
         Some(key)
     }
@@ -70,7 +80,8 @@ impl Queue {
     /// One has been looked at, and wants to be again at an instant. One that changed meanwhile is
     /// looked at again at once.
     pub fn done(&mut self, key: Key, wake: Option<Timestamp>, now: Timestamp) {
-        self.under_way.remove(&key);
+        let class = self.under_way.remove(&key);
+        self.changed_under_way -= usize::from(class == Some(Class::Changed));
         if let Some(count) = self.under_way_by_namespace.get_mut(&key.namespace) {
             *count -= 1;
             if *count == 0 {
@@ -151,7 +162,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{Queue, TURN};
+    use super::{CHANGED_AT_ONCE, Queue, TURN};
     use crate::store::Key;
 
     fn key(namespace: &str, name: &str) -> Key {
@@ -209,6 +220,21 @@ mod tests {
         scheduled(&mut queue, key("quiet", "x"), 11);
         let taken: Vec<Key> = std::iter::from_fn(|| queue.next(at(11))).take(20).collect();
         assert!(taken.contains(&key("quiet", "x")), "{taken:?}");
+    }
+
+    #[test]
+    fn many_changes_at_once_wait_for_each_other_and_hold_up_nothing_that_is_due() {
+        let mut queue = Queue::default();
+        scheduled(&mut queue, key("a", "due"), 20);
+        for number in 0..=CHANGED_AT_ONCE {
+            queue.changed(key("a", &format!("{number}")), at(1));
+        }
+        let taken: Vec<Key> = std::iter::from_fn(|| queue.next(at(1))).collect();
+        assert_eq!(taken.len(), CHANGED_AT_ONCE);
+        assert_eq!(queue.next(at(20)), Some(key("a", "due")));
+        assert_eq!(queue.next(at(20)), None);
+        queue.done(taken[0].clone(), None, at(21));
+        assert!(queue.next(at(21)).is_some());
     }
 
     #[test]
