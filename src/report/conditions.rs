@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::happened::{Happened, StartEnd, TemplateVerdict};
 use super::notices::{self, Notice};
 use super::{pauses, text};
-use crate::api::status::{ActiveRun, RunState, ScheduleStatus, Why};
+use crate::api::ScheduleSpec;
+use crate::api::status::{ActiveRun, Pending, RunState, ScheduleStatus, Why};
 use crate::decide::plan::{Milestone, Plan};
 use crate::decide::snapshot::Refusal;
 use crate::decide::{Snapshot, WAITING_SECONDS};
@@ -66,7 +67,7 @@ pub(super) fn set(
         conditions.push(writer.write(COMPLETE, "True", why_complete(status), completed(status)));
     }
     conditions.push(last_run(&mut writer, status));
-    conditions.extend(blocked(&mut writer, status, snapshot.now));
+    conditions.extend(blocked(&mut writer, status, snapshot));
     conditions.extend(runs_starting(&mut writer, status));
     debug_assert!(plan.look.is_empty(), "a plan that asks for a look is not reported");
     status.state = conditions.first().map(|it| it.reason.clone());
@@ -168,7 +169,7 @@ fn ready(
     is_complete: bool,
 ) -> Condition {
     let is_paused = !status.pauses.is_empty();
-    let is_blocked = status.pending.iter().any(|it| it.why == Why::Retrying);
+    let is_blocked = refused(status, snapshot).next().is_some();
     match stalled {
         Some(refusal) => writer.write(READY, "False", refusal.reason, &refusal.message),
         // Its template is tried in the next round.
@@ -215,9 +216,17 @@ fn last_run(writer: &mut Writer, status: &ScheduleStatus) -> Condition {
     writer.write(LAST_RUN_SUCCEEDED, is, run.outcome.as_str(), &message)
 }
 
-/// While paused no slot's start is tried, and none is refused; retries go on.
-fn blocked(writer: &mut Writer, status: &ScheduleStatus, now: Timestamp) -> Option<Condition> {
-    let is_long = |since: Timestamp| now.duration_since(since).as_secs() >= WAITING_SECONDS;
+/// What waits because its start is refused. While paused, or while every place is taken, no start of
+/// these is tried, and none is refused.
+fn refused<'a>(status: &'a ScheduleStatus, snapshot: &Snapshot) -> impl Iterator<Item = &'a Pending> {
+    let has_place = |spec: &ScheduleSpec| status.active.len() < spec.concurrency_limit();
+    let is_tried = status.pauses.is_empty() && snapshot.readable_spec().is_none_or(has_place);
+    status.pending.iter().filter(move |it| is_tried && it.why == Why::Retrying)
+}
+
+/// Whether anything has been refused for long. Retries of runs go on whatever else is the case.
+fn blocked(writer: &mut Writer, status: &ScheduleStatus, snapshot: &Snapshot) -> Option<Condition> {
+    let is_long = |since: Timestamp| snapshot.now.duration_since(since).as_secs() >= WAITING_SECONDS;
     let since = |run: &ActiveRun| run.next_attempt_time.as_ref().filter(|_| run.reason.is_some()).map(|it| it.0);
     if let Some((run, since)) = status.active.iter().find_map(|run| Some((run, since(run).filter(|it| is_long(*it))?)))
     {
@@ -229,10 +238,7 @@ fn blocked(writer: &mut Writer, status: &ScheduleStatus, now: Timestamp) -> Opti
         );
         return Some(writer.write(START_BLOCKED, "True", run.reason.as_deref().unwrap_or("Unknown"), &message));
     }
-    if !status.pauses.is_empty() {
-        return None;
-    }
-    let pending = status.pending.iter().find(|it| it.why == Why::Retrying && is_long(it.since.0))?;
+    let pending = refused(status, snapshot).find(|it| is_long(it.since.0))?;
     let message = format!(
         "{} has been waiting since {}: {}",
         pending.origin,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
+use punctual::api::ScheduleStatus;
 
 use super::scene::{Meaning, Scene, owner, text};
 use super::{Check, Promise, Verdict, Violation};
@@ -91,11 +92,14 @@ impl Check for Quiet {
 }
 
 /// Whether the operator's own change is a reason for others, and no more frequent than what was
-/// there to begin with: it starts a run, or lets go of what has had its time.
+/// there to begin with: it starts a run, decides about a slot, or lets go of what has had its time.
 fn happens_once(change: &Change, meaning: &Meaning) -> bool {
     match meaning {
         Meaning::JobCreated(_) => true,
-        Meaning::Status(write) => write.after.results.len() < write.before.results.len(),
+        Meaning::Status(write) => {
+            let decided = |status: &ScheduleStatus| status.counts.slots.values().sum::<i64>();
+            write.after.results.len() < write.before.results.len() || decided(&write.after) > decided(&write.before)
+        }
         _ => change.after.is_none() && matches!(change.resource, "jobs" | "scheduleruns"),
     }
 }
@@ -150,6 +154,20 @@ mod tests {
         tale.edit("10:10:00", |it| it["resultLimit"] = json!(3));
         (10..20).for_each(|second| tale.request(&format!("10:10:{second}"), "a1", "PATCH", STATUS));
         tale.judge(Quiet::default()).unwrap();
+    }
+
+    #[test]
+    fn slots_are_reasons_to_write_even_if_none_starts() {
+        for (each, is_kept) in [(0, false), (1, true)] {
+            let mut tale = Tale::begin();
+            for second in 10..20 {
+                tale.status(&format!("10:10:{second}"), |it| {
+                    it["counts"] = json!({"slots": {"SkippedOverlap": each * second}});
+                });
+                tale.request(&format!("10:10:{second}"), "a1", "PATCH", STATUS);
+            }
+            assert_eq!(tale.judge(Quiet::default()).is_ok(), is_kept);
+        }
     }
 
     #[test]

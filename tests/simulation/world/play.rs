@@ -133,7 +133,10 @@ pub fn many(first: u64, count: u64, progress: bool) -> (Summary, Vec<Failure>) {
                     let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
                     match end {
                         Ok(summary) => ends.0 += summary,
-                        Err(failure) => ends.1.push(*failure),
+                        Err(failure) => {
+                            eprintln!("seed {seed}: {}", failure.complaint.headline());
+                            ends.1.push(*failure);
+                        }
                     }
                     let done = played.fetch_add(1, Ordering::Relaxed) + 1;
                     if progress && done.is_multiple_of(100) {
