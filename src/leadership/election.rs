@@ -75,6 +75,16 @@ pub enum Sight {
     Present(Record),
 }
 
+impl Sight {
+    /// The version of the Lease, where versions are numbers.
+    fn version(&self) -> Option<u64> {
+        match self {
+            Self::Present(record) => record.resource_version.parse().ok(),
+            Self::Absent => None,
+        }
+    }
+}
+
 /// What a candidate is to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Move {
@@ -169,9 +179,9 @@ pub struct Candidate {
     /// The term of our last attempt to become holder, should its answer have been lost.
     attempted: Option<Term>,
     highest_term: Option<Term>,
-    /// The highest version of the Lease that was answered. Nothing where versions are no numbers.
+    /// The highest version of the Lease that was read or told. Nothing where versions are no numbers.
     highest_version: Option<u64>,
-    /// An answer showed a version below: what there was after it is no more.
+    /// A read showed a version below: what there was after it is no more.
     went_back: bool,
 }
 
@@ -316,11 +326,9 @@ impl Candidate {
 
     /// A read was answered at `at`.
     pub fn saw(&mut self, sight: Sight, at: Duration) {
-        if let Sight::Present(record) = &sight {
-            let version = record.resource_version.parse().ok();
-            self.went_back |= version.is_some() && version < self.highest_version;
-            self.highest_version = self.highest_version.max(version);
-        }
+        let version = sight.version();
+        self.went_back |= version.is_some() && version < self.highest_version;
+        self.highest_version = self.highest_version.max(version);
         self.take(sight, at);
     }
 
@@ -341,14 +349,21 @@ impl Candidate {
     }
 
     /// A watch told something at `at`. A leader's own writes come back this way, late; so to a
-    /// leader it is only a reason to look.
-    pub fn heard(&mut self, sight: Sight, at: Duration) {
-        // A watch may tell what is older than the last read.
-        let Some(leading) = &self.leading else { return self.take(sight, at) };
-        self.heard = at;
-        if self.judge(&sight, leading.term).is_err() {
-            self.fresh = false;
+    /// leader it is only a reason to look. Answers whether it is what there is, as far as is known.
+    pub fn heard(&mut self, sight: Sight, at: Duration) -> bool {
+        if let Some(leading) = &self.leading {
+            self.heard = at;
+            self.fresh &= self.judge(&sight, leading.term).is_ok();
+            return false;
         }
+        // What was read since the watch told it is newer: that is no sign of a restore.
+        let version = sight.version();
+        if version.is_some() && version < self.highest_version {
+            return false;
+        }
+        self.highest_version = self.highest_version.max(version);
+        self.take(sight, at);
+        true
     }
 
     /// A write is about to be sent. From now on a record that names us with this term is ours,

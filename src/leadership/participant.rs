@@ -190,15 +190,18 @@ impl Participant {
     }
 
     fn heard(&mut self, lease: Option<LeaseObject>) {
-        if self.candidate.term().is_none() {
-            return self.saw(lease);
+        if self.candidate.heard(sight(lease.as_ref()), self.clock.monotonic()) {
+            self.keep(lease);
         }
-        self.candidate.heard(sight(lease.as_ref()), self.clock.monotonic());
     }
 
     fn saw(&mut self, lease: Option<LeaseObject>) {
-        self.version.send_replace(lease.as_ref().and_then(|lease| lease.metadata.resource_version.clone()));
         self.candidate.saw(sight(lease.as_ref()), self.clock.monotonic());
+        self.keep(lease);
+    }
+
+    fn keep(&mut self, lease: Option<LeaseObject>) {
+        self.version.send_replace(lease.as_ref().and_then(|lease| lease.metadata.resource_version.clone()));
         self.lease = lease;
     }
 

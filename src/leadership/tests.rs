@@ -241,6 +241,26 @@ async fn a_restored_api_server_ends_every_replica_that_saw_what_is_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_standby_that_hears_of_changes_after_it_has_read_newer_ones_takes_nothing_for_restored() {
+    let api = FakeApi::new();
+    let (a, mut b) = leader_and_standby(&api).await;
+    a.run.abort();
+    api.treat("b", Manner::Slow(seconds(3)));
+    // In the middle of a read: what the watch tells meanwhile is taken up after its answer.
+    api.clear_log();
+    sleep(seconds(4)).await;
+    for _ in 0..2 {
+        api.edit("home", "punctual", |lease| lease["metadata"]["labels"] = serde_json::json!({"edited": "yes"}));
+    }
+    assert!(api.log().is_empty(), "the read is under way");
+    let term = tokio::select! {
+        term = b.handle.acquired() => term.ok(),
+        end = &mut b.run => panic!("{end:?}"),
+    };
+    assert!(term.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn whatever_is_written_by_hand_somebody_leads_afterwards_and_alone() {
     let edits: [(&str, Value); 9] = [
         ("holderIdentity", json!("somebody-else")),

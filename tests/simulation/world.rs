@@ -69,6 +69,7 @@ struct Replica {
 struct Frozen {
     /// By its own clock.
     since: Duration,
+    until: At,
     host_sleeps: bool,
 }
 

@@ -179,7 +179,8 @@ fn a_version_below_one_that_was_answered_ends_a_leader_and_a_standby_and_hearsay
     standby.saw(of_version("10"), seconds(1));
     standby.heard(of_version("9"), seconds(1));
     assert!(matches!(standby.next(seconds(1), FIRST), Move::Wait(_)), "a watch may lag behind");
-    standby.saw(of_version("9"), seconds(1));
+    standby.heard(of_version("12"), seconds(1));
+    standby.saw(of_version("11"), seconds(1));
     assert_eq!(standby.next(seconds(1), FIRST), Move::StepDown(Lost::WentBack));
 
     let leader = leader_that_read(Sight::Present(Record { resource_version: "0".to_owned(), ..held_by(ME) }));
@@ -269,7 +270,7 @@ proptest! {
         for happening in history {
             match happening {
                 Happening::Saw(record) => candidate.saw(sight(record), now),
-                Happening::Heard(record) => candidate.heard(sight(record), now),
+                Happening::Heard(record) => _ = candidate.heard(sight(record), now),
                 Happening::Won(record) => candidate.won(record, now, now),
                 Happening::Conflicted => candidate.conflicted(now),
                 Happening::Failed => candidate.failed(now),

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use punctual::api::ScheduleStatus;
+use punctual::time::Trigger;
 
-use super::scene::{Meaning, Scene, owner, text};
+use super::scene::{Meaning, Scene, StatusWrite, owner, slot_of, text};
 use super::{Check, Promise, Verdict, Violation};
 use crate::history::{Asked, Change};
 
@@ -96,12 +96,18 @@ impl Check for Quiet {
 fn happens_once(change: &Change, meaning: &Meaning) -> bool {
     match meaning {
         Meaning::JobCreated(_) => true,
-        Meaning::Status(write) => {
-            let decided = |status: &ScheduleStatus| status.counts.slots.values().sum::<i64>();
-            write.after.results.len() < write.before.results.len() || decided(&write.after) > decided(&write.before)
-        }
+        Meaning::Status(write) => write.after.results.len() < write.before.results.len() || passes_a_slot(write),
         _ => change.after.is_none() && matches!(change.resource, "jobs" | "scheduleruns"),
     }
+}
+
+/// Whether the mark moves on beyond a slot: each does so once.
+fn passes_a_slot(write: &StatusWrite) -> bool {
+    let [Some(before), Some(after)] = [&write.before, &write.after].map(|it| it.decided_through.as_ref()) else {
+        return false;
+    };
+    let passed = |trigger: &Trigger| !trigger.between(slot_of(before), slot_of(after), 1).is_empty();
+    write.spec.trigger.as_ref().is_some_and(passed)
 }
 
 /// The UID of the Schedule that a change of somebody else is about.
@@ -134,7 +140,7 @@ fn broken(what: String) -> Violation {
 mod tests {
     use serde_json::json;
 
-    use super::super::tale::Tale;
+    use super::super::tale::{Tale, at};
     use super::Quiet;
 
     const STATUS: &str = "/apis/punctual.dev/v1alpha1/namespaces/team/schedules/nightly/status";
@@ -158,14 +164,10 @@ mod tests {
 
     #[test]
     fn slots_are_reasons_to_write_even_if_none_starts() {
-        for (each, is_kept) in [(0, false), (1, true)] {
+        for (mark, is_kept) in [("10:00:59", false), ("10:01:00", true)] {
             let mut tale = Tale::begin();
-            for second in 10..20 {
-                tale.status(&format!("10:10:{second}"), |it| {
-                    it["counts"] = json!({"slots": {"SkippedOverlap": each * second}});
-                });
-                tale.request(&format!("10:10:{second}"), "a1", "PATCH", STATUS);
-            }
+            tale.status("10:10:09", |it| it["decidedThrough"] = at(mark));
+            (10..20).for_each(|second| tale.request(&format!("10:10:{second}"), "a1", "PATCH", STATUS));
             assert_eq!(tale.judge(Quiet::default()).is_ok(), is_kept);
         }
     }

@@ -4,9 +4,12 @@ use super::crash_points::Write;
 use super::network::Who;
 use super::replica::Life;
 use super::scenario::{Act, End, ServerAct, Trouble};
+use super::time::At;
 use super::users::NAMESPACE;
 use super::{Frozen, GRACE_MILLIS, Later, Pace, RIGHT, Replica, Snare, World, name};
 use crate::history::What;
+
+const SOON_AFTER_WAKING: u64 = 1_000;
 
 impl Replica {
     /// How far its clock is off, or will be when its pace is right again.
@@ -28,7 +31,8 @@ impl World {
             Act::Freeze { replica, lasts, host_sleeps } => self.freeze(*replica, *lasts, *host_sleeps),
             Act::SetClock { replica, by_millis, lasts } => {
                 self.set_clock(*replica, *by_millis);
-                self.postpone(now.plus(*lasts), Later::SetClock { replica: *replica, by_millis: -by_millis });
+                let then = self.waking(*replica).unwrap_or(now).plus(*lasts);
+                self.postpone(then, Later::SetClock { replica: *replica, by_millis: -by_millis });
             }
             Act::RunAt { replica, percent, lasts } => self.run_at(*replica, *percent, *lasts),
             Act::Trouble { replica, trouble, lasts } => self.trouble(*replica, trouble, *lasts),
@@ -57,7 +61,9 @@ impl World {
     pub(super) fn calm(&mut self) {
         self.network.calm(self.now);
         let later = std::mem::take(&mut self.later);
-        for (_, later) in later {
+        let (waking, others): (Vec<Later>, Vec<Later>) =
+            later.into_values().partition(|it| matches!(it, Later::Wake { .. }));
+        for later in waking.into_iter().chain(others) {
             // Those told to stop are given their time.
             if let Later::KillStopping { who, down } = later {
                 self.postpone(self.now.plus(GRACE_MILLIS), Later::KillStopping { who, down });
@@ -129,7 +135,8 @@ impl World {
         let now = self.now;
         let replica = &mut self.replicas[number];
         let Some(life) = replica.life.as_ref().filter(|_| replica.frozen.is_none()) else { return };
-        replica.frozen = Some(Frozen { since: life.own(now.max(life.reached)), host_sleeps });
+        let since = life.own(now.max(life.reached));
+        replica.frozen = Some(Frozen { since, until: now.plus(lasts), host_sleeps });
         let who = (number, replica.lives);
         self.summary.freezes += 1;
         self.note(What::Frozen(name(who)));
@@ -147,7 +154,16 @@ impl World {
         self.note(What::Woken(name(who)));
     }
 
+    /// When the host of a replica wakes, if it sleeps.
+    fn waking(&self, number: usize) -> Option<At> {
+        self.replicas[number].frozen.filter(|it| it.host_sleeps).map(|it| it.until)
+    }
+
     fn set_clock(&mut self, number: usize, by_millis: i64) {
+        // Nobody sets the clock of a host that sleeps; whoever does so when it wakes comes second.
+        if let Some(waking) = self.waking(number) {
+            return self.postpone(waking.plus(SOON_AFTER_WAKING), Later::SetClock { replica: number, by_millis });
+        }
         let replica = &mut self.replicas[number];
         replica.off_millis += by_millis;
         let (who, off) = ((number, replica.lives), replica.most_off());
