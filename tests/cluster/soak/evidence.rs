@@ -43,8 +43,8 @@ pub struct ScheduleLife {
     pub waited: BTreeSet<i64>,
     /// Each epoch there ever was, by its first second, with a generation that it was decided on.
     pub epochs: BTreeMap<i64, i64>,
-    /// From when on status said that it was paused, or was not.
-    pub pauses: Vec<(Timestamp, bool)>,
+    /// From when on status said that it was paused, and until when, or that it was not.
+    pub pauses: Vec<(Timestamp, Paused)>,
     /// Results there ever were, by the name of the Job, with when they were stored.
     pub results: BTreeMap<String, (Timestamp, RunResult)>,
     /// Jobs that status said were to be stopped, and since when.
@@ -53,6 +53,15 @@ pub struct ScheduleLife {
     pub status: ScheduleStatus,
     /// Its version.
     pub version: u64,
+}
+
+/// What status says of pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused {
+    /// There is none.
+    No,
+    /// Until this instant, or until somebody ends it.
+    Until(Option<Timestamp>),
 }
 
 /// One version of a spec.
@@ -180,7 +189,10 @@ impl ScheduleLife {
     /// Whether it was paused at an instant: status had said so by then, and no edit had ended it since. What
     /// waited may start before status says that the pause is over.
     pub fn was_paused(&self, at: Timestamp) -> bool {
-        let Some((said, _)) = self.pauses.iter().rev().find(|it| it.0 < at).filter(|it| it.1) else { return false };
+        let Some((said, Paused::Until(until))) = self.pauses.iter().rev().find(|it| it.0 < at) else { return false };
+        if until.is_some_and(|it| it <= at) {
+            return false;
+        }
         let edit = self.specs.iter().rev().find(|it| it.at < at).filter(|it| it.at > *said);
         edit.is_none_or(|it| it.spec["paused"] == true)
     }

@@ -8,7 +8,7 @@ use punctual::api::ScheduleStatus;
 use punctual::api::status::{Outcome, RunState};
 use serde_json::Value;
 
-use super::evidence::{Claim, Evidence, JobLife, RunLife, SpecVersion, Told, Write};
+use super::evidence::{Claim, Evidence, JobLife, Paused, RunLife, SpecVersion, Told, Write};
 use crate::harness::{second, text};
 
 /// What the API server is to note: whole objects of what is accounted for, without what other
@@ -187,9 +187,11 @@ impl super::evidence::ScheduleLife {
         if let (Some(epoch), Some(generation)) = (&status.epoch, status.observed_generation) {
             self.epochs.entry(epoch.since.0.as_second()).or_insert(generation);
         }
-        let is_paused = !status.pauses.is_empty();
-        if self.pauses.last().is_none_or(|it| it.1 != is_paused) {
-            self.pauses.push((at, is_paused));
+        let ends = status.pauses.iter().map(|it| it.until.as_ref().map(|it| it.0));
+        let until = ends.collect::<Option<Vec<_>>>().and_then(|it| it.into_iter().max());
+        let paused = if status.pauses.is_empty() { Paused::No } else { Paused::Until(until) };
+        if self.pauses.last().is_none_or(|it| it.1 != paused) {
+            self.pauses.push((at, paused));
         }
         for result in &status.results {
             self.results.entry(result.job_name.clone()).or_insert_with(|| (at, result.clone()));

@@ -140,6 +140,9 @@ impl<'a> Ledger<'a> {
                     book.problem(format!("{}: slot {} has a Job, and status never said so", self.name(), time(slot)));
                 }
             }
+            (None, Some(told)) if self.is_in_a_row_of_others(slot, told) => {
+                book.count("past instants in a row of others")
+            }
             (None, Some(told)) if is_started(&told.outcome) => {
                 book.problem(format!("{}: slot {} has no Job, and status says {:?}", self.name(), time(slot), told));
             }
@@ -147,6 +150,12 @@ impl<'a> Ledger<'a> {
             (None, None) if is_waiting => book.count("slots that wait at the end"),
             (None, None) => self.explain(slot, book),
         }
+    }
+
+    /// An instant that an edit named too late is not told of where others on both sides of it are told
+    /// of in one row; see docs/triggers.md.
+    fn is_in_a_row_of_others(&self, slot: i64, told: &Told) -> bool {
+        self.past.contains(&slot) && told.first < slot && slot < told.last
     }
 
     /// Why neither a Job nor an outcome: there is a reason, or it was lost.
@@ -229,6 +238,7 @@ impl<'a> Ledger<'a> {
         let mut known = BTreeMap::<&str, i64>::new();
         for slot in self.past.iter().chain(&self.slots) {
             let told = self.schedule.told_of(*slot).filter(|it| !is_uncounted(it));
+            let told = told.filter(|it| !self.is_in_a_row_of_others(*slot, it));
             let outcome = told.map(|it| if is_started(&it.outcome) { "Started" } else { it.outcome.as_str() });
             if let Some(outcome) = outcome {
                 *known.entry(outcome).or_default() += 1;

@@ -21,6 +21,7 @@ struct Fake {
     spec: Value,
     generation: u64,
     version: u64,
+    epoch: i64,
 }
 
 fn time(second: i64) -> String {
@@ -64,7 +65,7 @@ impl Fake {
     fn status(&mut self, second: i64, mark: i64) {
         let status = json!({
             "uid": SCHEDULE, "observedGeneration": self.generation, "conditions": [], "decidedThrough": time(mark),
-            "epoch": {"hash": "v1:0", "since": time(0)}, "outcomes": self.outcomes, "counts": self.counts,
+            "epoch": {"hash": "v1:0", "since": time(self.epoch)}, "outcomes": self.outcomes, "counts": self.counts,
             "pauses": self.pauses,
         });
         let object = self.object(status);
@@ -244,6 +245,39 @@ fn what_waited_may_start_before_status_says_that_the_pause_is_over() {
         fake.pause(183, 180, false);
     });
     assert_only(&problems, &[]);
+}
+
+#[test]
+fn a_slot_may_start_when_its_pause_has_ended_by_itself_and_not_before() {
+    for (until, words) in [(180, &[][..]), (181, &["while it was paused"][..])] {
+        let problems = with_third(|fake| {
+            fake.edit(170, "pauseUntil", json!(time(until)));
+            fake.edit(170, "paused", json!(true));
+            fake.pauses = json!([{"source": "Spec", "since": time(170), "until": time(until)}]);
+            fake.status(171, 120);
+            fake.job(180, "job-180", 180);
+            fake.job_ends(182, "job-180", 180, "Complete");
+            fake.outcome(180, "Succeeded");
+            fake.pause(183, 180, false);
+        });
+        assert_only(&problems, words);
+    }
+}
+
+#[test]
+fn an_instant_named_too_late_need_not_be_told_of_within_a_row_of_others() {
+    for (named, words) in [(90, &[][..]), (121, &["neither a Job nor an outcome"][..])] {
+        let mut fake = Fake::begin();
+        fake.run(60);
+        fake.run(120);
+        let row = json!({"slotTime": time(60), "lastSlotTime": time(120), "count": 2, "outcome": "Succeeded"});
+        fake.outcomes = vec![row];
+        fake.edit(150, "trigger", json!({"at": [time(named), time(180)]}));
+        fake.epoch = 150;
+        fake.status(151, 150);
+        fake.run(180);
+        assert_only(&fake.problems(), words);
+    }
 }
 
 #[test]
