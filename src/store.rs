@@ -417,8 +417,9 @@ impl Listed {
 }
 
 /// Without the list of managed fields: it is most of an object's size, and nobody here reads it.
+/// Without what is kept for others, such as the manifest that kubectl applied last.
 fn lean(mut schedule: ObservedSchedule) -> ObservedSchedule {
-    schedule.metadata.managed_fields = None;
+    (schedule.metadata.annotations, schedule.metadata.labels) = (None, None);
     schedule
 }
 

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::ObjectList;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::Notify;
 
+use crate::api::observed::Named;
 use crate::api::{ObservedSchedule, ObservedScheduleRun};
 use crate::cluster::fault::chain;
 use crate::store::job::ObservedJob;
@@ -184,18 +186,16 @@ impl Watches {
     }
 
     /// The metadata of all objects of a kind, as of now.
-    async fn metadata<K>(&self, namespace: Option<&str>) -> kube::Result<Vec<ObjectMeta>>
-    where
-        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
-    {
-        let api: Api<K> = self.api(namespace);
+    async fn metadata<K: kube::Resource<DynamicType = ()>>(
+        &self,
+        namespace: Option<&str>,
+    ) -> kube::Result<Vec<ObjectMeta>> {
+        let list = kube::core::Request::new(K::url_path(&(), namespace));
         let mut parameters = kube::api::ListParams::default().limit(PAGE);
         let mut all = Vec::new();
         loop {
-            let page = api.list_metadata(&parameters).await?;
+            let request = list.list_metadata(&parameters).map_err(kube::Error::BuildRequest)?;
+            let page: ObjectList<Named> = self.client.request(request).await?;
             all.extend(page.items.into_iter().map(|it| it.metadata));
             match page.metadata.continue_.filter(|it| !it.is_empty()) {
                 Some(token) => parameters.continue_token = Some(token),

@@ -5,8 +5,9 @@
 //! form in memory.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::schedule_run::{ScheduleRun, ScheduleRunSpec, ScheduleRunStatus};
@@ -17,7 +18,7 @@ use super::status::ScheduleStatus;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ObservedSchedule {
     /// Standard metadata.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lean")]
     pub metadata: ObjectMeta,
     /// `spec`, unread.
     #[serde(default)]
@@ -49,7 +50,7 @@ impl ObservedSchedule {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ObservedScheduleRun {
     /// Standard metadata.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lean")]
     pub metadata: ObjectMeta,
     #[serde(default)]
     spec: JsonText,
@@ -73,6 +74,53 @@ impl ObservedScheduleRun {
     /// When the stored object does not have the form this version knows.
     pub fn read_status(&self) -> Result<ScheduleRunStatus, serde_json::Error> {
         serde_json::from_str::<Option<_>>(&self.status.0).map(Option::unwrap_or_default)
+    }
+}
+
+/// An object of whose kind only the metadata were asked for.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Named {
+    /// Standard metadata.
+    #[serde(default, deserialize_with = "lean")]
+    pub metadata: ObjectMeta,
+}
+
+/// Reads what we need of metadata. The managed fields alone are larger than all the rest of an object,
+/// and take longer to read.
+pub(crate) fn lean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    Lean::deserialize(deserializer).map(ObjectMeta::from)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Lean {
+    annotations: Option<BTreeMap<String, String>>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    name: Option<String>,
+    namespace: Option<String>,
+    owner_references: Option<Vec<OwnerReference>>,
+    resource_version: Option<String>,
+    uid: Option<String>,
+}
+
+impl From<Lean> for ObjectMeta {
+    fn from(lean: Lean) -> Self {
+        Self {
+            annotations: lean.annotations,
+            creation_timestamp: lean.creation_timestamp,
+            deletion_timestamp: lean.deletion_timestamp,
+            generation: lean.generation,
+            labels: lean.labels,
+            name: lean.name,
+            namespace: lean.namespace,
+            owner_references: lean.owner_references,
+            resource_version: lean.resource_version,
+            uid: lean.uid,
+            ..Self::default()
+        }
     }
 }
 
@@ -137,9 +185,14 @@ impl Default for JsonText {
 
 impl From<&serde_json::Value> for JsonText {
     fn from(value: &serde_json::Value) -> Self {
-        let mut sorted = value.clone();
-        sorted.sort_all_objects();
-        Self(sorted.to_string())
+        Self::from(value.clone())
+    }
+}
+
+impl From<serde_json::Value> for JsonText {
+    fn from(mut value: serde_json::Value) -> Self {
+        value.sort_all_objects();
+        Self(value.to_string())
     }
 }
 
@@ -152,7 +205,7 @@ impl Serialize for JsonText {
 
 impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::from(&serde_json::Value::deserialize(deserializer)?))
+        Ok(Self::from(serde_json::Value::deserialize(deserializer)?))
     }
 }
 
@@ -167,6 +220,21 @@ mod tests {
                 .expect("taken in");
         assert!(observed.read_spec().is_err());
         assert!(observed.read_status().is_err());
+    }
+
+    #[test]
+    fn of_the_metadata_what_decisions_need_is_read() {
+        let text = r#"{"metadata":{"name":"a","namespace":"b","uid":"c","resourceVersion":"4","generation":2,
+            "creationTimestamp":"2026-06-01T10:00:00Z","deletionTimestamp":null,"labels":{"d":"e"},
+            "managedFields":[{"manager":"f","fieldsV1":{"f:spec":{}}}]}}"#;
+        let metadata = serde_json::from_str::<ObservedSchedule>(text).expect("taken in").metadata;
+        let read = serde_json::to_value(&metadata).expect("written");
+        let mut expected: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        expected["metadata"]
+            .as_object_mut()
+            .expect("an object")
+            .retain(|key, value| key != "managedFields" && !value.is_null());
+        assert_eq!(read, expected["metadata"]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::api::GROUP;
 use crate::api::status::Origin;
+use crate::api::{GROUP, observed};
 use crate::decide::job::{ANNOTATION_SCHEDULE_RUN, ANNOTATION_STOPPED, ANNOTATION_TTL, LABEL_SCHEDULE_RUN_UID};
 use crate::decide::naming;
 use crate::decide::plan::Start;
@@ -18,7 +18,7 @@ use crate::decide::snapshot::{JobState, JobView, Presence};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ObservedJob {
     /// Standard metadata.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "observed::lean")]
     pub metadata: ObjectMeta,
     #[serde(default)]
     spec: Spec,
