@@ -25,7 +25,7 @@ use crate::store::Key;
 use crate::store::job::ObservedJob;
 use crate::telemetry::Metrics;
 use fault::Fault;
-use gate::{Gate, Urgency};
+use gate::{Expectation, Gate, Urgency};
 
 /// How long a create may take: the API server's own limit is a minute, and giving up early only
 /// makes the outcome unknown.
@@ -69,6 +69,12 @@ impl Cluster {
         metrics: Metrics,
     ) -> Self {
         Self { client, leader, clock, gate: Gate::new(max_requests_in_flight), metrics, pruned: Arc::default() }
+    }
+
+    /// Announces that something is being decided that may start at once.
+    #[must_use]
+    pub fn expect_start(&self) -> Expectation {
+        self.gate.expect_start()
     }
 
     /// Creates a Job, stamped with the term of this leader. Of a Job that is on time, `planned`

@@ -104,6 +104,12 @@ impl Queue {
         next.map_or(TURN, |it| Duration::try_from(it).unwrap_or(Duration::ZERO).min(TURN))
     }
 
+    /// Whether one that is being looked at was due.
+    #[must_use]
+    pub fn is_due(&self, key: &Key) -> bool {
+        self.under_way.get(key) == Some(&Class::Due)
+    }
+
     /// How many wait to be looked at.
     #[must_use]
     pub fn depth(&self) -> usize {
@@ -232,6 +238,7 @@ mod tests {
         let taken: Vec<Key> = std::iter::from_fn(|| queue.next(at(1))).collect();
         assert_eq!(taken.len(), CHANGED_AT_ONCE);
         assert_eq!(queue.next(at(20)), Some(key("a", "due")));
+        assert!(queue.is_due(&key("a", "due")) && !queue.is_due(&taken[0]));
         assert_eq!(queue.next(at(20)), None);
         queue.done(taken[0].clone(), None, at(21));
         assert!(queue.next(at(21)).is_some());

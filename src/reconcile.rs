@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::api::status::{ActiveRun, RunState};
 use crate::cluster::Cluster;
 use crate::cluster::fault::Fault;
+use crate::cluster::gate::Expectation;
 use crate::decide::plan::{Look, Plan};
 use crate::decide::snapshot::{JobView, Presence};
 use crate::decide::{Snapshot, decide};
@@ -68,7 +69,7 @@ pub enum ReconcileError {
 }
 
 impl Reconciler {
-    /// Brings a Schedule forward.
+    /// Brings a Schedule forward. The expectation lasts until the first decision.
     ///
     /// # Errors
     /// When the API server refused or did not answer: to be tried again.
@@ -77,10 +78,12 @@ impl Reconciler {
         key: &Key,
         recall: &mut Recall,
         circumstances: impl Fn() -> Circumstances,
+        mut expectation: Option<Expectation>,
     ) -> Result<Looked, ReconcileError> {
         let (mut wrote, mut runs_end) = (false, false);
         for _ in 0..ROUNDS {
             let Some((mut snapshot, version)) = gather(&self.store, key, recall, circumstances())? else {
+                drop(expectation.take());
                 self.run_leases.remove(key.to_string());
                 self.cluster.forget(key);
                 match self.end_without_schedule(key, circumstances()).await? {
@@ -94,10 +97,10 @@ impl Reconciler {
                     }
                 }
             };
-            let mut plan = self.plan(&mut snapshot).await?;
+            let mut plan = self.plan(&mut snapshot, expectation.take()).await?;
             // For people only: a start does not wait for it.
             if plan.starts.is_empty() && ask_unready(&self.cluster, &mut snapshot, recall).await {
-                plan = self.plan(&mut snapshot).await?;
+                plan = self.plan(&mut snapshot, None).await?;
             }
             recall.wake = plan.wake;
             runs_end |= !plan.ended.is_empty();
@@ -120,9 +123,12 @@ impl Reconciler {
     }
 
     /// Decides, and looks at what the decision wants to have seen live, until it is content.
-    async fn plan(&self, snapshot: &mut Snapshot) -> Result<Plan, Fault> {
+    async fn plan(&self, snapshot: &mut Snapshot, expectation: Option<Expectation>) -> Result<Plan, Fault> {
+        let mut expectation = expectation;
         for _ in 0..ROUNDS {
             let plan = decide(snapshot);
+            // From here on requests are made: a start is the next, and no look may wait for itself.
+            drop(expectation.take());
             // Pods are read before the end of their run is recorded, and not before a start.
             let unread = if plan.starts.is_empty() { plan.unread.as_slice() } else { &[] };
             let looks: Vec<Look> = plan.look.iter().chain(unread).cloned().collect();

@@ -114,7 +114,9 @@ impl Memory {
             Method::GET if path.ends_with("/schedules") => {
                 (StatusCode::OK, self.list(self.schedules.values().cloned().collect()))
             }
-            Method::GET if path.ends_with("/jobs") => (StatusCode::OK, self.list(Vec::new())),
+            Method::GET if path.ends_with("/jobs") || path.ends_with("/scheduleruns") => {
+                (StatusCode::OK, self.list(Vec::new()))
+            }
             Method::GET if path.starts_with(SCHEDULES) => {
                 self.schedules.get(name).cloned().map_or_else(missing, |it| (StatusCode::OK, it))
             }

@@ -25,6 +25,8 @@ pub struct Gate(Arc<Mutex<Inner>>);
 struct Inner {
     free: usize,
     arrivals: u64,
+    /// How many decisions are being made that may start something.
+    expected: usize,
     waiting: BinaryHeap<Waiter>,
 }
 
@@ -37,18 +39,21 @@ struct Waiter {
 /// The right to have one request in flight; given back when dropped.
 pub struct Pass(Option<Gate>);
 
+/// For as long as it is held, something that may start is being decided.
+pub struct Expectation(Gate);
+
 impl Gate {
     /// A gate that lets so many requests through at once.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Mutex::new(Inner { free: limit.max(1), arrivals: 0, waiting: BinaryHeap::new() })))
+        Self(Arc::new(Mutex::new(Inner { free: limit.max(1), arrivals: 0, expected: 0, waiting: BinaryHeap::new() })))
     }
 
     /// Waits for the right to send a request: the more urgent first, then the one that came first.
     pub async fn enter(&self, urgency: Urgency) -> Pass {
         let admitted = {
             let mut inner = self.lock();
-            if inner.free > 0 {
+            if inner.free > 0 && inner.lets_in(urgency) {
                 inner.free -= 1;
                 return Pass(Some(self.clone()));
             }
@@ -67,7 +72,7 @@ impl Gate {
         loop {
             let next = {
                 let mut inner = self.lock();
-                let Some(next) = inner.waiting.pop() else {
+                let Some(next) = inner.next() else {
                     inner.free += 1;
                     return;
                 };
@@ -81,8 +86,59 @@ impl Gate {
         }
     }
 
+    /// Something is being decided that may start at once: until that is known, what is less urgent waits.
+    /// Among many that are due together the first would otherwise be recorded before the last is
+    /// started.
+    #[must_use]
+    pub fn expect_start(&self) -> Expectation {
+        self.lock().expected += 1;
+        Expectation(self.clone())
+    }
+
+    /// Nothing is expected any more: who waited for that goes on.
+    fn let_in_all(&self) {
+        loop {
+            let next = {
+                let mut inner = self.lock();
+                if inner.free == 0 {
+                    return;
+                }
+                let Some(next) = inner.next() else { return };
+                inner.free -= 1;
+                next
+            };
+            // Whoever has given up hands the place on when this is dropped.
+            let _ = next.admit.send(Pass(Some(self.clone())));
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn lets_in(&self, urgency: Urgency) -> bool {
+        self.expected == 0 || urgency == Urgency::Start
+    }
+
+    /// Who goes next, of those that wait.
+    fn next(&mut self) -> Option<Waiter> {
+        let is_let_in = self.waiting.peek().is_some_and(|it| self.lets_in(it.urgency));
+        if is_let_in { self.waiting.pop() } else { None }
+    }
+}
+
+impl Drop for Expectation {
+    fn drop(&mut self) {
+        let is_last = {
+            let mut inner = self.0.lock();
+            inner.expected -= 1;
+            inner.expected == 0
+        };
+        if is_last {
+            self.0.let_in_all();
+        }
     }
 }
 
@@ -144,6 +200,26 @@ mod tests {
             task.await.expect("no panic");
         }
         assert_eq!(*order.lock().expect("no panic"), ["start 1", "start 2", "record", "background"]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn while_a_start_is_being_decided_only_starts_go_ahead() {
+        let gate = Gate::new(2);
+        let expectations = [gate.expect_start(), gate.expect_start()];
+        let _started = gate.enter(Urgency::Start).await;
+        let waiting = [Urgency::Record, Urgency::Background, Urgency::Record].map(|urgency| {
+            let gate = gate.clone();
+            tokio::spawn(async move { gate.enter(urgency).await })
+        });
+        for expectation in expectations {
+            tokio::task::yield_now().await;
+            assert!(waiting.iter().all(|it| !it.is_finished()));
+            drop(expectation);
+        }
+        let [first, background, second] = waiting;
+        drop(first.await.expect("no panic"));
+        drop(second.await.expect("no panic"));
+        drop(background.await.expect("no panic"));
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]

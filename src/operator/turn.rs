@@ -17,6 +17,7 @@ use super::{OperatorError, Settings};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::cluster::fault::{Fault, chain};
+use crate::cluster::gate::Expectation;
 use crate::gather::{Circumstances, Recall};
 use crate::leadership::LeaderHandle;
 use crate::queue::{Queue, TURN};
@@ -165,7 +166,9 @@ impl Turn {
                 && looks.tasks.len() < RECONCILES
                 && let Some(key) = queue.next(now)
             {
-                looks.begin(key.clone(), self.look(key));
+                // Announced before it begins: all that are due together are known from now on.
+                let expectation = queue.is_due(&key).then(|| self.reconciler.cluster.expect_start());
+                looks.begin(key.clone(), self.look(key, expectation));
             }
             self.reconciler.metrics.queue_depth(queue.depth());
             let may_begin = looks.tasks.len() < RECONCILES && skew.is_none();
@@ -214,7 +217,7 @@ impl Turn {
     }
 
     /// Looks at one Schedule.
-    fn look(&self, key: Key) -> impl Future<Output = Look> + Send + 'static {
+    fn look(&self, key: Key, expectation: Option<Expectation>) -> impl Future<Output = Look> + Send + 'static {
         let mut remembered =
             self.recalls.lock().unwrap_or_else(PoisonError::into_inner).remove(&key).unwrap_or_default();
         let (reconciler, recalls) = (self.reconciler.clone(), self.recalls.clone());
@@ -225,7 +228,7 @@ impl Turn {
         };
         async move {
             let begin = Instant::now();
-            let reconcile = reconciler.reconcile(&key, &mut remembered.recall, circumstances);
+            let reconcile = reconciler.reconcile(&key, &mut remembered.recall, circumstances, expectation);
             let end = match tokio::time::timeout(RECONCILE_TIMEOUT, reconcile).await {
                 Ok(end) => end,
                 Err(_) => Err(Fault::Unknown("a reconcile took too long".into()).into()),

@@ -129,7 +129,10 @@ fn wanted(scene: &Scene, schedule: &Schedule, job: &Job) -> Option<String> {
     let specs = schedule.specs_since(known_since).filter_map(|it| it.spec.as_ref());
     let limit = specs.map(|it| it.jobs_history_limit(is_success)).min()?;
     let runs = kept(scene, &jobs, is_success);
-    let newer = runs.values().filter(|asked_for| **asked_for > asked(scene, job)).count();
+    // Of two that were asked for in the same second either may go.
+    let is_no_older =
+        |(name, asked_for): &(&&str, &Timestamp)| **name != run_name(&job.name) && **asked_for >= asked(scene, job);
+    let newer = runs.iter().filter(is_no_older).count();
     (newer < limit).then(|| format!("only {newer} newer ones like it are there, and {limit} are to be kept"))
 }
 
