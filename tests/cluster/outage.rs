@@ -25,6 +25,12 @@ async fn nothing_was_lost(story: &Story, first: Timestamp) {
     assert_eq!(status["counts"]["slots"]["Started"].as_u64(), u64::try_from(there).ok(), "{status}");
 }
 
+/// Slots go on once an outage is over.
+async fn slots_go_on(story: &Story, replicas: &mut [Operator], first: Timestamp, what: &str) {
+    story.cluster.wake_node();
+    story.tick_goes_on(replicas, first, what).await;
+}
+
 /// Connections stay open, and nothing is answered.
 async fn freeze(story: &Story, component: &str, seconds: i64) {
     story.cluster.signal(component, "STOP");
@@ -38,13 +44,13 @@ fn outages_of_the_api_server_cost_no_slot() {
         let (mut replicas, first) = at_work(story).await;
         story.cluster.signal("kube-apiserver", "KILL");
         story.cluster.restart("kube-apiserver");
-        story.tick_goes_on(&mut replicas, first, "the API server was killed").await;
+        slots_go_on(story, &mut replicas, first, "the API server was killed").await;
         story.cluster.restart("kube-apiserver");
-        story.tick_goes_on(&mut replicas, first, "the API server was restarted in order").await;
+        slots_go_on(story, &mut replicas, first, "the API server was restarted in order").await;
         // Twice for longer than a leader may go on without an answer.
         for seconds in [3, 8, 20] {
             freeze(story, "kube-apiserver", seconds).await;
-            story.tick_goes_on(&mut replicas, first, &format!("the API server was frozen for {seconds} s")).await;
+            slots_go_on(story, &mut replicas, first, &format!("the API server was frozen for {seconds} s")).await;
         }
         nothing_was_lost(story, first).await;
     });
@@ -56,9 +62,9 @@ fn outages_of_etcd_cost_no_slot() {
         let (mut replicas, first) = at_work(story).await;
         story.cluster.signal("etcd", "KILL");
         story.cluster.restart("etcd");
-        story.tick_goes_on(&mut replicas, first, "etcd was killed").await;
+        slots_go_on(story, &mut replicas, first, "etcd was killed").await;
         freeze(story, "etcd", 12).await;
-        story.tick_goes_on(&mut replicas, first, "etcd was frozen").await;
+        slots_go_on(story, &mut replicas, first, "etcd was frozen").await;
 
         // Full: it takes no write until somebody makes room and says so.
         let refusal = fill(story).await;
@@ -74,7 +80,7 @@ fn outages_of_etcd_cost_no_slot() {
         let says_so = story.logs().iter().any(|(_, log)| log.contains("database space exceeded"));
         assert!(says_so, "no replica says what is wrong");
         make_room(story).await;
-        story.tick_goes_on(&mut replicas, first, "etcd was full").await;
+        slots_go_on(story, &mut replicas, first, "etcd was full").await;
         nothing_was_lost(story, first).await;
     });
 }
@@ -156,7 +162,7 @@ fn an_etcd_restored_to_an_earlier_state_is_taken_as_it_is() {
         stop_control_plane(story);
         run(Command::new("cp").arg("-a").arg(data("etcd")).arg(data("etcd.copy")));
         start_control_plane(story);
-        story.tick_goes_on(&mut replicas, first, "a copy of etcd was made").await;
+        slots_go_on(story, &mut replicas, first, "a copy of etcd was made").await;
         let before = story.status("tick").await;
 
         stop_control_plane(story);

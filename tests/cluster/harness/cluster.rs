@@ -107,6 +107,12 @@ impl Cluster {
         run(devcluster("restart", &self.dir).arg(component));
     }
 
+    /// Has the simulated node look at its Pods anew: unlike a kubelet it does not try again what was
+    /// refused, or not answered, while the API server was away.
+    pub fn wake_node(&self) {
+        self.restart("simulated-node");
+    }
+
     /// `kubectl`, as the administrator.
     pub fn kubectl(&self) -> Command {
         let mut command = Command::new(self.dir.join("bin/kubectl"));
