@@ -3,9 +3,10 @@
 
 use std::cell::RefCell;
 use std::ffi::{c_uint, c_void};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -15,8 +16,10 @@ thread_local! {
     static OF_THIS_THREAD: RefCell<Option<StdRng>> = const { RefCell::new(None) };
 }
 
-/// Nothing that is played takes so long, on however busy a machine: alone it takes seconds.
-const LONGEST: Duration = Duration::from_secs(900);
+/// Nothing that is played needs so much of a processor: most of it needs less than a second.
+const LONGEST: Duration = Duration::from_secs(120);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Plays something on a thread of its own, where all randomness comes from a seed. A new thread has
 /// not yet asked for any: hash maps keep the first they get for its whole life.
@@ -24,20 +27,37 @@ const LONGEST: Duration = Duration::from_secs(900);
 /// An operator that is busy without end lets no time pass, and cannot be interrupted: then the process
 /// ends.
 pub fn seeded<T: Send>(seed: u64, play: impl FnOnce() -> T + Send) -> std::thread::Result<T> {
-    let (busy, is_busy) = mpsc::channel::<()>();
+    let (begun, has_begun) = mpsc::channel();
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
-            let _busy = busy;
+            begun.send(fs::read_link("/proc/thread-self").unwrap()).unwrap();
             OF_THIS_THREAD.set(Some(StdRng::seed_from_u64(seed)));
             fastrand::seed(seed);
             play()
         });
-        if is_busy.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("seed {seed} breaks \"the operator does not spin\": it is not over after {LONGEST:?}");
-            std::process::exit(101);
-        }
+        watch(seed, &has_begun);
         thread.join()
     })
+}
+
+/// Until the thread that says where it is in `/proc` has ended.
+fn watch(seed: u64, has_begun: &Receiver<PathBuf>) {
+    let Ok(thread) = has_begun.recv() else { return };
+    while has_begun.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        if processor_time(&thread) > LONGEST {
+            eprintln!(
+                "seed {seed} breaks \"the operator does not spin\": it is not over after {LONGEST:?} of a processor"
+            );
+            std::process::exit(101);
+        }
+    }
+}
+
+/// How long a thread has run; none if it is gone.
+fn processor_time(thread: &Path) -> Duration {
+    let told = fs::read_to_string(Path::new("/proc").join(thread).join("schedstat")).unwrap_or_default();
+    let nanoseconds = told.split(' ').next().and_then(|it| it.parse().ok());
+    nanoseconds.map_or(Duration::ZERO, Duration::from_nanos)
 }
 
 /// Stands before the C library's function of this name, which is where the standard library and the
@@ -57,12 +77,23 @@ pub extern "C" fn getrandom(buffer: *mut c_void, length: usize, _flags: c_uint) 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::time::{Duration, Instant};
 
-    use super::seeded;
+    use super::{processor_time, seeded};
 
     fn drawn(seed: u64) -> (Vec<u32>, u64, u64) {
         let draw = || ((0..50).collect::<HashSet<u32>>().into_iter().collect(), rand::random(), fastrand::u64(..));
         seeded(seed, draw).unwrap()
+    }
+
+    #[test]
+    fn a_thread_that_is_busy_is_seen_to_use_a_processor() {
+        let this = std::fs::read_link("/proc/thread-self").unwrap();
+        let before = processor_time(&this);
+        let begin = Instant::now();
+        while processor_time(&this) - before < Duration::from_millis(20) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "its time stands still");
+        }
     }
 
     #[test]
