@@ -26,8 +26,7 @@ pub(super) fn is_between_attempts(run: &ActiveRun) -> bool {
 pub(super) fn back_off(draft: &mut Draft<'_>, end: &RunEnd) -> Option<ActiveRun> {
     let has_failed = matches!(end.outcome, Outcome::Failed | Outcome::TimedOut);
     let retry = rule(draft, &end.run).filter(|_| has_failed)?;
-    let attempt = u32::try_from(end.run.attempt).unwrap_or(u32::MAX);
-    let next = later(end.at, retry.delay_after(attempt));
+    let next = later(end.at, retry.delay_after(number(&end.run)));
     draft.plan.backed_off.push(BackedOff { end: end.clone(), next });
     Some(ActiveRun {
         state: RunState::Backoff,
@@ -146,8 +145,14 @@ fn is_refused_for_good(run: &ActiveRun) -> bool {
     [Reason::JobRefused, Reason::NameTaken].iter().any(|it| it.to_string() == reason)
 }
 
+/// Which attempt a run is at. What somebody wrote into its status in place of a number that there can
+/// be counts as the first.
+fn number(run: &ActiveRun) -> u32 {
+    run.attempt.max(1).unsigned_abs()
+}
+
 fn number_of_next(run: &ActiveRun) -> u32 {
-    u32::try_from(run.attempt).unwrap_or(u32::MAX).saturating_add(1)
+    number(run).saturating_add(1)
 }
 
 fn name_of_next(run: &ActiveRun) -> String {
