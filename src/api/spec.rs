@@ -247,7 +247,7 @@ pub enum QueueFull {
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
     /// Attempts after the first, at most.
-    #[schemars(range(min = 1, max = 98))]
+    #[schemars(range(min = 1, max = MOST_RETRIES))]
     pub limit: i32,
 
     /// How long after a failed attempt the second one starts. Default: 10s.
@@ -264,6 +264,9 @@ pub struct Retry {
     pub max_delay: Option<Duration>,
 }
 
+/// Names of Jobs have room for two digits. Beyond it only a Schedule that was stored under another
+/// schema can ask for more.
+const MOST_RETRIES: i32 = 98;
 /// The default of `catchUp.limit`: how many late slots `All` starts, and how long its line is.
 pub const CATCH_UP_LIMIT: usize = 10;
 /// Active runs at most under `Allow`.
@@ -383,7 +386,7 @@ impl Retry {
     /// Whether another attempt may follow this one, counted from 1.
     #[must_use]
     pub fn allows_after(&self, attempt: i32) -> bool {
-        attempt <= self.limit
+        attempt <= self.limit.min(MOST_RETRIES)
     }
 
     /// How long after the end of an attempt the following one starts, in seconds.
