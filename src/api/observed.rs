@@ -161,9 +161,9 @@ macro_rules! is_of_kind {
 is_of_kind!(ObservedSchedule, Schedule);
 is_of_kind!(ObservedScheduleRun, ScheduleRun);
 
-/// Compact JSON text with sorted keys.
+/// Compact JSON text with sorted keys. No more memory than the text: there are thousands of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonText(String);
+pub struct JsonText(Box<str>);
 
 impl JsonText {
     /// The text.
@@ -173,7 +173,7 @@ impl JsonText {
     }
 
     fn is_null(&self) -> bool {
-        self.0 == "null"
+        &*self.0 == "null"
     }
 }
 
@@ -192,7 +192,7 @@ impl From<&serde_json::Value> for JsonText {
 impl From<serde_json::Value> for JsonText {
     fn from(mut value: serde_json::Value) -> Self {
         value.sort_all_objects();
-        Self(value.to_string())
+        Self(value.to_string().into())
     }
 }
 

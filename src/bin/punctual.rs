@@ -11,6 +11,11 @@ use punctual::cluster::fault::chain;
 use punctual::leadership::{self, Timings};
 use punctual::operator::{self, Settings};
 use punctual::telemetry::logging;
+use tikv_jemallocator::Jemalloc;
+
+/// See docs/decisions/0013-jemalloc.md.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Punctual: a Kubernetes operator that runs Jobs on a schedule.
 #[derive(Parser)]
