@@ -306,7 +306,8 @@ pub fn job(u: &mut Unstructured<'_>) -> Result<Value> {
 }
 
 pub fn run(u: &mut Unstructured<'_>) -> Result<Value> {
-    let name = *u.choose(&["one", "two", "three"])?;
+    // No two objects have one UID.
+    let (name, uid) = *u.choose(&[("one", "run-1"), ("two", "run-2"), ("three", "run-3")])?;
     let fields: &[(&str, Part)] = &[
         ("uid", |u| Ok(json!(u.choose(&["run-1", "run-2"])?))),
         ("outcome", word),
@@ -318,7 +319,7 @@ pub fn run(u: &mut Unstructured<'_>) -> Result<Value> {
     let creation = if u.ratio(1, 2)? { json!(later(-600).to_string()) } else { time(u)? };
     Ok(json!({
         "metadata": {
-            "namespace": NAMESPACE, "name": name, "uid": if name == "one" { "run-1" } else { "run-2" }, "resourceVersion": "5",
+            "namespace": NAMESPACE, "name": name, "uid": uid, "resourceVersion": "5",
             "creationTimestamp": creation, "deletionTimestamp": deleted,
         },
         "spec": {"scheduleName": NAME},
