@@ -93,8 +93,8 @@ pub(super) fn fate(draft: &mut Draft<'_>, run: &ActiveRun) -> Option<RunEnd> {
 /// apply: the run has started, and counts as active all the time.
 pub(super) fn start_due(draft: &mut Draft<'_>) {
     let Some(spec) = draft.snapshot.readable_spec() else { return };
-    let waiting: Vec<ActiveRun> =
-        draft.plan.memory.active.iter().filter(|run| is_recorded(draft, run)).cloned().collect();
+    let waits = |run: &&ActiveRun| is_recorded(draft, run) && !draft.is_over(run);
+    let waiting: Vec<ActiveRun> = draft.plan.memory.active.iter().filter(waits).cloned().collect();
     for run in waiting {
         let Some(at) = next_try(draft, &run) else { continue };
         if at <= draft.now() {
