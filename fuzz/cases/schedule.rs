@@ -238,12 +238,18 @@ impl<'a> World<'a> {
         // us today it must take tomorrow.
         let was = serde_json::to_value(before.unwrap_or(&ScheduleStatus::default())).expect("writable");
         let is = serde_json::to_value(&told.status).expect("writable");
-        if refused::by_schema("spec", &self.object["spec"]).is_empty() && refused::by_schema("status", &was).is_empty()
-        {
+        let was_taken = refused::by_schema("status", &was).is_empty();
+        if was_taken && refused::by_schema("spec", &self.object["spec"]).is_empty() {
             assert_eq!(refused::by_schema("status", &is), Vec::<String>::new(), "{}", self.object);
         }
         let (size_before, size) = (was.to_string().len(), budget::size(&told.status));
-        assert!(size <= budget::MAX_BYTES.max(size_before), "{size} bytes after {size_before}: {}", self.object);
+        // More runs than the schema takes may fill it already: our own words come on top.
+        let on_top = if was_taken { 0 } else { 1024 };
+        assert!(
+            size <= budget::MAX_BYTES.max(size_before + on_top),
+            "{size} bytes after {size_before}: {}",
+            self.object
+        );
     }
 
     /// Some of the Jobs end.
