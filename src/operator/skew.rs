@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, ClockGuard, ClockState, api_date};
 use crate::cluster::fault::chain;
 use crate::telemetry::Metrics;
+use crate::watch::Watches;
 
 /// How often the clocks are read when nobody else reads them.
 const TURN: Duration = Duration::from_secs(1);
@@ -44,13 +45,19 @@ impl Watched {
     }
 
     /// Compares, for ever, and says what came of it.
-    pub(super) async fn compare(self, client: Client, metrics: Metrics) {
+    ///
+    /// A clock that moved by itself may be that of a host that slept for hours, while nobody else led: what
+    /// there is is listed anew, as by a new leader, before the clock is believed and anything decided.
+    pub(super) async fn compare(self, client: Client, watches: Watches, metrics: Metrics) {
         let mut turns = tokio::time::interval(TURN);
         // Nothing is said before the first comparison: then whatever came of it.
         let mut said = None;
         loop {
             turns.tick().await;
-            if self.with(|guard| guard.wants_sample(self.clock.monotonic())) {
+            let has_moved = said.is_some() && !self.with(|guard| guard.was_compared());
+            if has_moved && let Err(error) = watches.catch_up().await {
+                tracing::warn!(error = chain(&error), "the clock has moved, and what there is cannot be listed");
+            } else if self.with(|guard| guard.wants_sample(self.clock.monotonic())) {
                 self.sample(&client).await;
             }
             let (_, skew) = self.now();

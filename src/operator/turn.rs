@@ -116,7 +116,8 @@ impl Turn {
     /// Leads until told to stop, or until leadership is lost.
     pub(super) async fn lead(mut self, stop: impl Future<Output = ()>) -> Result<(), OperatorError> {
         let mut helpers = JoinSet::new();
-        helpers.spawn(self.clock.clone().compare(self.client.clone(), self.reconciler.metrics.clone()));
+        let (watches, metrics) = (self.watches.clone(), self.reconciler.metrics.clone());
+        helpers.spawn(self.clock.clone().compare(self.client.clone(), watches, metrics));
         if let Some(run_leases) = self.run_leases.take() {
             helpers.spawn(run_leases.run(std::future::pending()));
         }
