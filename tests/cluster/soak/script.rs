@@ -143,8 +143,8 @@ impl Script<'_> {
                 cluster.signal("kube-apiserver", "CONT");
             }
         }
-        cluster.wake_node();
         self.disturbances.push(Disturbance { begin, end: now(), what: what.into(), is_of_api_server: true });
+        cluster.wake_node();
     }
 
     async fn create(&mut self) {
