@@ -77,6 +77,12 @@ impl Cluster {
         self.gate.expect_start()
     }
 
+    /// Waits while starts are being decided or are on their way: what is worked out meanwhile would take the
+    /// processor time that those need.
+    pub async fn let_starts_go_first(&self) {
+        drop(self.gate.enter(Urgency::Record).await);
+    }
+
     /// Creates a Job, stamped with the term of this leader. Of a Job that is on time, `planned`
     /// is when it was to start.
     ///
@@ -288,10 +294,10 @@ impl Cluster {
 
     /// Answers also when the request was sent.
     async fn mutate_at<T: DeserializeOwned>(&self, call: Call) -> Result<(Timestamp, Result<T, Fault>), Fault> {
-        let _pass = self.gate.enter(call.urgency).await;
+        let pass = self.gate.enter(call.urgency).await;
         let term = self.leader.check().map_err(|_| Fault::NotLeader)?;
         let sent = self.clock.now();
-        let mut result = self.exchange(call).await;
+        let mut result = pass.during(self.exchange(call)).await;
         if let Err(Fault::Fenced(message)) = &result {
             // Words alone end no leader: the Lease has to say the same.
             if self.leader.lease_term().is_some_and(|present| present > term) {
@@ -304,8 +310,8 @@ impl Cluster {
     }
 
     async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, Fault> {
-        let _pass = self.gate.enter(call.urgency).await;
-        self.exchange(call).await
+        let pass = self.gate.enter(call.urgency).await;
+        pass.during(self.exchange(call)).await
     }
 
     async fn exchange<T: DeserializeOwned>(&self, call: Call) -> Result<T, Fault> {

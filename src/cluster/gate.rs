@@ -3,9 +3,19 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// A start that is not answered within this time is slow for a reason of its own, such as a webhook: it no
+/// longer holds up what is less urgent.
+const HOLDS_UP: Duration = Duration::from_millis(250);
+/// For so long starts that follow one another without a pause go alone. Then what is less urgent has its turn
+/// as well: what has started must be recorded some day.
+const ALONE: Duration = Duration::from_secs(5);
 
 /// How urgent a request is, the most urgent last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +28,8 @@ pub enum Urgency {
     Start,
 }
 
-/// A bound on requests in flight.
+/// A bound on requests in flight. While starts are being decided or are on their way, nothing else is sent:
+/// the API server has the time for either, and what is recorded later is not late.
 #[derive(Clone)]
 pub struct Gate(Arc<Mutex<Inner>>);
 
@@ -27,6 +38,10 @@ struct Inner {
     arrivals: u64,
     /// How many decisions are being made that may start something.
     expected: usize,
+    /// How many starts are in flight that hold up what is less urgent.
+    starting: usize,
+    /// Since when there have been such starts without a pause.
+    starting_since: Instant,
     waiting: BinaryHeap<Waiter>,
 }
 
@@ -37,7 +52,11 @@ struct Waiter {
 }
 
 /// The right to have one request in flight; given back when dropped.
-pub struct Pass(Option<Gate>);
+pub struct Pass {
+    /// `None` once it is given back.
+    gate: Option<Gate>,
+    holds_up: bool,
+}
 
 /// For as long as it is held, something that may start is being decided.
 pub struct Expectation(Gate);
@@ -46,16 +65,23 @@ impl Gate {
     /// A gate that lets so many requests through at once.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Mutex::new(Inner { free: limit.max(1), arrivals: 0, expected: 0, waiting: BinaryHeap::new() })))
+        Self(Arc::new(Mutex::new(Inner {
+            free: limit.max(1),
+            arrivals: 0,
+            expected: 0,
+            starting: 0,
+            starting_since: Instant::now(),
+            waiting: BinaryHeap::new(),
+        })))
     }
 
     /// Waits for the right to send a request: the more urgent first, then the one that came first.
     pub async fn enter(&self, urgency: Urgency) -> Pass {
         let admitted = {
             let mut inner = self.lock();
-            if inner.free > 0 && inner.lets_in(urgency) {
-                inner.free -= 1;
-                return Pass(Some(self.clone()));
+            if inner.lets_in(urgency) {
+                inner.admit(urgency);
+                return self.pass(urgency);
             }
             inner.arrivals += 1;
             let (admit, admitted) = oneshot::channel();
@@ -64,26 +90,7 @@ impl Gate {
             admitted
         };
         // The sender lives in the gate, which this call holds.
-        admitted.await.unwrap_or(Pass(None))
-    }
-
-    /// Hands a place on to the next who still waits.
-    fn leave(&self) {
-        loop {
-            let next = {
-                let mut inner = self.lock();
-                let Some(next) = inner.next() else {
-                    inner.free += 1;
-                    return;
-                };
-                next
-            };
-            match next.admit.send(Pass(Some(self.clone()))) {
-                Ok(()) => return,
-                // Whoever waited has given up: the place goes to the one after, not back through here.
-                Err(mut pass) => pass.0 = None,
-            }
-        }
+        admitted.await.unwrap_or(Pass { gate: None, holds_up: false })
     }
 
     /// Something is being decided that may start at once: until that is known, what is less urgent waits.
@@ -95,20 +102,25 @@ impl Gate {
         Expectation(self.clone())
     }
 
-    /// Nothing is expected any more: who waited for that goes on.
-    fn let_in_all(&self) {
+    fn pass(&self, urgency: Urgency) -> Pass {
+        Pass { gate: Some(self.clone()), holds_up: urgency == Urgency::Start }
+    }
+
+    /// Notes a change, and lets in all that may go ahead since.
+    fn after(&self, change: impl FnOnce(&mut Inner)) {
+        change(&mut self.lock());
         loop {
             let next = {
                 let mut inner = self.lock();
-                if inner.free == 0 {
-                    return;
-                }
                 let Some(next) = inner.next() else { return };
-                inner.free -= 1;
+                inner.admit(next.urgency);
                 next
             };
-            // Whoever has given up hands the place on when this is dropped.
-            let _ = next.admit.send(Pass(Some(self.clone())));
+            if let Err(mut pass) = next.admit.send(self.pass(next.urgency)) {
+                // Whoever waited has given up: the place goes to the one after, here and not in another call.
+                pass.gate = None;
+                self.lock().leave(pass.holds_up);
+            }
         }
     }
 
@@ -119,7 +131,26 @@ impl Gate {
 
 impl Inner {
     fn lets_in(&self, urgency: Urgency) -> bool {
-        self.expected == 0 || urgency == Urgency::Start
+        self.free > 0 && (urgency == Urgency::Start || (self.expected == 0 && !self.is_held_up()))
+    }
+
+    fn is_held_up(&self) -> bool {
+        self.starting > 0 && self.starting_since.elapsed() < ALONE
+    }
+
+    fn admit(&mut self, urgency: Urgency) {
+        self.free -= 1;
+        if urgency == Urgency::Start {
+            if self.starting == 0 {
+                self.starting_since = Instant::now();
+            }
+            self.starting += 1;
+        }
+    }
+
+    fn leave(&mut self, held_up: bool) {
+        self.free += 1;
+        self.starting -= usize::from(held_up);
     }
 
     /// Who goes next, of those that wait.
@@ -129,23 +160,38 @@ impl Inner {
     }
 }
 
+impl Pass {
+    /// Waits for the answer to the request that was let through.
+    pub async fn during<T>(mut self, request: impl Future<Output = T>) -> T {
+        let mut request = pin!(request);
+        if self.holds_up {
+            tokio::select! {
+                biased;
+                answer = &mut request => return answer,
+                () = tokio::time::sleep(HOLDS_UP) => self.hold_up_no_more(),
+            }
+        }
+        request.await
+    }
+
+    fn hold_up_no_more(&mut self) {
+        self.holds_up = false;
+        if let Some(gate) = &self.gate {
+            gate.after(|inner| inner.starting -= 1);
+        }
+    }
+}
+
 impl Drop for Expectation {
     fn drop(&mut self) {
-        let is_last = {
-            let mut inner = self.0.lock();
-            inner.expected -= 1;
-            inner.expected == 0
-        };
-        if is_last {
-            self.0.let_in_all();
-        }
+        self.0.after(|inner| inner.expected -= 1);
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if let Some(gate) = self.0.take() {
-            gate.leave();
+        if let Some(gate) = self.gate.take() {
+            gate.after(|inner| inner.leave(self.holds_up));
         }
     }
 }
@@ -173,8 +219,11 @@ impl Ord for Waiter {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
-    use super::{Gate, Urgency};
+    use tokio::time::{Instant, sleep};
+
+    use super::{ALONE, Gate, HOLDS_UP, Urgency};
 
     #[tokio::test(flavor = "current_thread")]
     async fn starts_overtake_records_and_equals_keep_their_order() {
@@ -206,7 +255,7 @@ mod tests {
     async fn while_a_start_is_being_decided_only_starts_go_ahead() {
         let gate = Gate::new(2);
         let expectations = [gate.expect_start(), gate.expect_start()];
-        let _started = gate.enter(Urgency::Start).await;
+        drop(gate.enter(Urgency::Start).await);
         let waiting = [Urgency::Record, Urgency::Background, Urgency::Record].map(|urgency| {
             let gate = gate.clone();
             tokio::spawn(async move { gate.enter(urgency).await })
@@ -223,13 +272,68 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_start_on_its_way_holds_up_the_rest_until_it_is_answered_or_slow() {
+        let gate = Gate::new(4);
+        let enter = |urgency| {
+            let gate = gate.clone();
+            tokio::spawn(async move { drop(gate.enter(urgency).await) })
+        };
+        let start = async |takes| {
+            let begin = Instant::now();
+            let request = tokio::spawn(gate.enter(Urgency::Start).await.during(sleep(takes)));
+            enter(Urgency::Record).await.expect("let in");
+            let waited = begin.elapsed();
+            request.await.expect("answered");
+            waited
+        };
+        assert_eq!(start(Duration::from_millis(100)).await, Duration::from_millis(100));
+        assert_eq!(start(Duration::from_secs(10)).await, HOLDS_UP);
+        assert_eq!(gate.lock().starting, 0);
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn starts_that_never_pause_hold_up_the_rest_for_some_seconds_only() {
+        let gate = Gate::new(4);
+        let begin = Instant::now();
+        let mut before = gate.enter(Urgency::Start).await;
+        let held_up = gate.clone();
+        let record = tokio::spawn(async move { drop(held_up.enter(Urgency::Record).await) });
+        while !record.is_finished() {
+            assert!(begin.elapsed() <= ALONE + HOLDS_UP);
+            sleep(Duration::from_millis(100)).await;
+            before = gate.enter(Urgency::Start).await;
+        }
+        assert!(begin.elapsed() >= ALONE);
+        drop(before);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn all_that_waited_for_the_last_start_go_on_together() {
+        let gate = Gate::new(3);
+        let start = gate.enter(Urgency::Start).await;
+        let records = [(); 3].map(|()| {
+            let gate = gate.clone();
+            tokio::spawn(async move { gate.enter(Urgency::Record).await })
+        });
+        tokio::task::yield_now().await;
+        drop(start);
+        let mut passes = Vec::new();
+        for record in records {
+            passes.push(record.await.expect("let in"));
+        }
+        assert_eq!(gate.lock().free, 0);
+        drop(passes);
+        assert_eq!(gate.lock().free, 3);
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn a_place_is_not_lost_with_someone_who_gave_up_waiting() {
         let gate = Gate::new(1);
         let held = gate.enter(Urgency::Record).await;
-        let gave_up = tokio::time::timeout(std::time::Duration::from_millis(1), gate.enter(Urgency::Start)).await;
+        let gave_up = tokio::time::timeout(Duration::from_millis(1), gate.enter(Urgency::Start)).await;
         assert!(gave_up.is_err());
         drop(held);
-        let _next = tokio::time::timeout(std::time::Duration::from_secs(1), gate.enter(Urgency::Background))
+        let _next = tokio::time::timeout(Duration::from_secs(1), gate.enter(Urgency::Background))
             .await
             .expect("a place is free");
     }
