@@ -17,6 +17,12 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
+/// Few arenas, and a thread of its own that gives back what is no longer in use: left to itself jemalloc does
+/// so only when somebody allocates, and an operator with nothing to do does not.
+#[expect(unsafe_code, reason = "jemalloc reads its settings from this symbol, a C string")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static SETTINGS: &[u8; 70] = b"narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+
 /// Punctual: a Kubernetes operator that runs Jobs on a schedule.
 #[derive(Parser)]
 #[command(version)]
