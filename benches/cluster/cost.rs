@@ -25,8 +25,6 @@ const ACTIVE: usize = 100;
 const EVERY: i64 = 10;
 /// For so long runs are counted.
 const WINDOW: i64 = 60;
-/// Schedules there are when Jobs are varied.
-const BESIDE_JOBS: usize = 1_000;
 
 #[derive(Debug, Serialize)]
 struct Cost {
@@ -37,8 +35,6 @@ struct Cost {
     runs: usize,
     requests: Requests,
     cpu_ms_per_run: f64,
-    /// What it used in as long a time without a run.
-    idle_cpu_seconds: f64,
     usage: Usage,
     load_average: f64,
 }
@@ -46,16 +42,10 @@ struct Cost {
 /// Measures all sizes.
 pub async fn measure(lab: &Lab, options: &Options, results: &mut Results) -> Try<()> {
     let mut costs = vec![cron_job(lab).await?];
-    for &schedules in &options.sizes {
-        costs.push(punctual(lab, schedules, 0).await?);
-    }
-    let lines = |name: &str, points| Line { name: name.into(), points };
-    let by_schedules = costs[1..].iter().map(|it| (float(it.schedules), it.cpu_ms_per_run)).collect();
-    let first_of_jobs = costs.len();
-    for &jobs in &options.jobs {
-        costs.push(punctual(lab, BESIDE_JOBS, jobs).await?);
-    }
-    let by_jobs = costs[first_of_jobs..].iter().map(|it| (float(it.finished_jobs.max(1)), it.cpu_ms_per_run)).collect();
+    costs.extend(punctual(lab, &options.sizes, &options.jobs).await?);
+    let punctual = || costs.iter().filter(|it| it.who == Who::Punctual);
+    let by_schedules = punctual().filter(|it| it.finished_jobs == 0).map(|it| (float(it.schedules), it.cpu_ms_per_run));
+    let by_jobs = punctual().filter(|it| it.finished_jobs > 0).map(|it| (float(it.finished_jobs), it.cpu_ms_per_run));
     for cost in &costs {
         results.keep("cost", cost)?;
     }
@@ -66,7 +56,10 @@ pub async fn measure(lab: &Lab, options: &Options, results: &mut Results) -> Try
             x: "objects beside it".into(),
             y: "CPU, ms a run".into(),
             logarithmic: (true, false),
-            lines: vec![lines("Schedules", by_schedules), lines("finished Jobs", by_jobs)],
+            lines: vec![
+                Line { name: "Schedules".into(), points: by_schedules.collect() },
+                Line { name: "finished Jobs".into(), points: by_jobs.collect() },
+            ],
         },
     )?;
     tell(&costs, results)
@@ -91,34 +84,54 @@ async fn cron_job(lab: &Lab) -> Try<Cost> {
     until(begin - SignedDuration::from_secs(30)).await;
     load::create(lab, "cronjobs", every_minute).await?;
     // History is full after the third minute: from then on every run costs the same.
-    let cost = window(lab, begin + SignedDuration::from_secs(3 * 60), &controller, 0.0).await?;
+    let cost = window(lab, begin + SignedDuration::from_secs(3 * 60), &controller).await?;
     drop(controller);
     jobs.end().await?;
     Ok(Cost { who: Who::CronJobTuned, schedules: count, ..cost })
 }
 
-async fn punctual(lab: &Lab, schedules: usize, finished_jobs: usize) -> Try<Cost> {
+/// One operator, beside whom there is more and more: first Schedules that are not due, then Jobs that are over.
+async fn punctual(lab: &Lab, sizes: &[usize], finished_jobs: &[usize]) -> Try<Vec<Cost>> {
     lab.clean().await?;
     let mut jobs = job_controller(lab).await?;
-    let foreign = (0..finished_jobs).map(|it| load::job("over", it, JobEnd::AtOnce));
-    load::create(lab, "jobs", foreign).await?;
     let mut operator = Operator::lead(lab, "punctual").await?;
-    let far = now() + SignedDuration::from_hours(12);
-    let idle = schedules.saturating_sub(ACTIVE);
-    load::create(lab, "schedules", (0..idle).map(|it| load::daily_schedule(it, far))).await?;
-    super::idle::at_rest(&operator, idle).await?;
-    let usage = operator.process.usage()?;
-    tokio::time::sleep(Duration::from_secs(u64::try_from(WINDOW)? / 2)).await;
-    let idle_cpu_seconds = (operator.process.usage()?.cpu_seconds - usage.cpu_seconds) * 2.0;
-
     let begin = Timestamp::from_second(now().as_second() + 10)?;
     load::create(lab, "schedules", (0..ACTIVE).map(|index| active(index, begin))).await?;
     // After a while every look finds as many Jobs kept as the next: the fence is over, and what
     // came before is removed.
-    let cost = window(lab, begin + SignedDuration::from_secs(170), &operator.process, idle_cpu_seconds).await?;
+    until(begin + SignedDuration::from_secs(170)).await;
+    let far = begin + SignedDuration::from_hours(12);
+    let (mut schedules, mut over) = (ACTIVE, 0);
+    let mut costs = Vec::new();
+    let steps = sizes.iter().map(|size| (*size, 0)).chain(finished_jobs.iter().map(|jobs| (0, *jobs)));
+    for (more_schedules, more_jobs) in steps {
+        let idle = schedules..more_schedules.max(schedules);
+        let foreign = over..more_jobs.max(over);
+        (schedules, over) = (idle.end, foreign.end);
+        load::create(lab, "schedules", idle.map(|it| load::daily_schedule(it, far))).await?;
+        load::create(lab, "jobs", foreign.map(|it| load::job("over", it, JobEnd::AtOnce))).await?;
+        calm(lab).await?;
+        let periods = (now().duration_since(begin).as_secs() + 1) / EVERY + 1;
+        let cost = window(lab, begin + SignedDuration::from_secs(periods * EVERY), &operator.process).await?;
+        costs.push(Cost { schedules, finished_jobs: over, ..cost });
+    }
     operator.process.end().await?;
     jobs.end().await?;
-    Ok(Cost { schedules, finished_jobs, ..cost })
+    Ok(costs)
+}
+
+/// Waits until as much is done in one period as in the one before.
+async fn calm(lab: &Lab) -> Try<()> {
+    let mut last = f64::INFINITY;
+    loop {
+        let before = Requests::so_far(lab).await?;
+        tokio::time::sleep(Duration::from_secs(u64::try_from(EVERY)?)).await;
+        let done = before.since(lab).await?.all();
+        if done >= last * 0.9 && done <= last * 1.1 {
+            return Ok(());
+        }
+        last = done;
+    }
 }
 
 /// One that is due once in `EVERY` seconds.
@@ -131,7 +144,7 @@ fn active(index: usize, begin: Timestamp) -> Value {
 
 /// Counts what the runs of a minute take, half a second before the first of them until half a
 /// second before the first of the next.
-async fn window(lab: &Lab, begin: Timestamp, process: &Process, idle_cpu_seconds: f64) -> Try<Cost> {
+async fn window(lab: &Lab, begin: Timestamp, process: &Process) -> Try<Cost> {
     let early = SignedDuration::from_millis(500);
     until(begin - early).await;
     let observer = Observer::begin(lab).await?;
@@ -148,7 +161,6 @@ async fn window(lab: &Lab, begin: Timestamp, process: &Process, idle_cpu_seconds
         runs,
         requests,
         cpu_ms_per_run: cpu_seconds * 1_000.0 / float(runs.max(1)),
-        idle_cpu_seconds,
         usage: used,
         load_average: load_average(),
     };
@@ -165,7 +177,6 @@ fn tell(costs: &[Cost], results: &mut Results) -> Try<()> {
             "finished Jobs beside",
             "runs",
             "CPU ms a run",
-            "idle CPU of one core",
             "writes a run",
             "reads a run",
             "RSS MB (own)",
@@ -181,7 +192,6 @@ fn tell(costs: &[Cost], results: &mut Results) -> Try<()> {
             cost.finished_jobs.to_string(),
             cost.runs.to_string(),
             short(cost.cpu_ms_per_run),
-            format!("{} %", short(cost.idle_cpu_seconds / 60.0 * 100.0)),
             short(cost.requests.writes() / runs),
             short(cost.requests.reads() / runs),
             format!("{} ({})", short(cost.usage.rss_mb), short(cost.usage.own_rss_mb)),

@@ -4,6 +4,10 @@ use futures::{StreamExt, stream};
 use http::Method;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use punctual::api::ScheduleSpec;
+use punctual::decide::job::{ANNOTATION_TERM, build};
+use punctual::decide::snapshot::Identity;
+use punctual::time::Slot;
 use serde_json::{Value, json};
 
 use super::Try;
@@ -56,6 +60,24 @@ pub fn schedule(name: &str, trigger: &Value, end: JobEnd) -> Value {
         "apiVersion": "punctual.dev/v1alpha1", "kind": "Schedule", "metadata": {"name": name},
         "spec": {"trigger": trigger, "jobTemplate": job_template(end)},
     })
+}
+
+/// The Job that the operator starts for a Schedule that is due at this instant, to be created by someone else.
+pub fn started_job(index: usize, due: Timestamp) -> Try<Value> {
+    let schedule = daily_schedule(index, due);
+    let spec: ScheduleSpec = serde_json::from_value(schedule["spec"].clone())?;
+    let slot = Slot::floor(due);
+    let identity = Identity {
+        namespace: NAMESPACE.into(),
+        name: name(index),
+        uid: format!("00000000-0000-4000-8000-{index:012}"),
+        generation: 1,
+        creation: slot,
+        deleting: false,
+    };
+    let mut job = build(&identity, &spec, slot.into(), 1, None);
+    job["metadata"]["annotations"][ANNOTATION_TERM] = json!("29000000");
+    Ok(job)
 }
 
 /// A Job that nobody owns.
