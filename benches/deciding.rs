@@ -119,7 +119,7 @@ impl Operator {
             Happened { template: plan.try_template.then_some(TemplateVerdict::Accepted), ..Happened::default() };
         for start in &plan.starts {
             self.version += 1;
-            let mut job = start.job.clone();
+            let mut job = Value::clone(&start.job);
             let uid = format!("5b7f0a52-0000-4000-9000-{:012}", self.version);
             job["metadata"]["uid"] = json!(uid);
             job["metadata"]["namespace"] = json!("bench");

@@ -15,6 +15,7 @@ use kube::Client;
 use kube::core::ObjectList;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::api::{FIELD_MANAGER, GROUP, ObservedSchedule, ObservedScheduleRun, ScheduleRunStatus, VERSION};
@@ -32,6 +33,9 @@ use gate::{Expectation, Gate, Urgency};
 const CREATE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long any other request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// So many Schedules are recorded at once of which something has started: more than there are places for requests,
+/// so that these are never idle.
+const RECORDING: usize = 256;
 /// Pods read at a time.
 const POD_PAGE: u32 = 500;
 
@@ -42,6 +46,7 @@ pub struct Cluster {
     leader: LeaderHandle,
     clock: Clock,
     gate: Gate,
+    recording: Arc<Semaphore>,
     metrics: Metrics,
     /// Schedules whose last status write came back without fields that were sent.
     pruned: Arc<Mutex<HashSet<Key>>>,
@@ -68,7 +73,8 @@ impl Cluster {
         max_requests_in_flight: usize,
         metrics: Metrics,
     ) -> Self {
-        Self { client, leader, clock, gate: Gate::new(max_requests_in_flight), metrics, pruned: Arc::default() }
+        let (gate, recording) = (Gate::new(max_requests_in_flight), Arc::new(Semaphore::new(RECORDING)));
+        Self { client, leader, clock, gate, recording, metrics, pruned: Arc::default() }
     }
 
     /// Announces that something is being decided that may start at once.
@@ -78,9 +84,12 @@ impl Cluster {
     }
 
     /// Waits while starts are being decided or are on their way: what is worked out meanwhile would take the
-    /// processor time that those need.
-    pub async fn let_starts_go_first(&self) {
+    /// processor time that those need. Then waits for the right to record what has started: so many at once,
+    /// as what is to be recorded is as large as the Schedule itself.
+    pub async fn let_starts_go_first(&self) -> Option<OwnedSemaphorePermit> {
         drop(self.gate.enter(Urgency::Record).await);
+        // It is never closed.
+        self.recording.clone().acquire_owned().await.ok()
     }
 
     /// Creates a Job, stamped with the term of this leader. Of a Job that is on time, `planned`

@@ -273,7 +273,7 @@ impl<'a> Draft<'a> {
             origin: origin.clone(),
             attempt,
             job_name: naming::of_attempt(&cause.job_name(schedule), attempt),
-            job: job::build(schedule, spec, cause, attempt, self.snapshot.status.as_ref()),
+            job: job::build(schedule, spec, cause, attempt, self.snapshot.status.as_ref()).into(),
             refused_since,
         });
     }

@@ -105,9 +105,7 @@ impl Reconciler {
             recall.wake = plan.wake;
             runs_end |= !plan.ended.is_empty();
             let happened = perform(&self.cluster, &self.store, &snapshot, &plan).await?;
-            if !happened.starts.is_empty() {
-                self.cluster.let_starts_go_first().await;
-            }
+            let _turn = if happened.starts.is_empty() { None } else { self.cluster.let_starts_go_first().await };
             let goes_on = self.round_off(key, &version, &snapshot, &plan, &happened, recall).await?;
             if let Some(undone) = happened.undone {
                 return Err(ReconcileError::Undone(undone));

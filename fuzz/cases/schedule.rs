@@ -215,7 +215,7 @@ impl<'a> World<'a> {
             1 => StartEnd::Refused { message: "ä\u{7}".repeat(1000) },
             2 => StartEnd::NameTaken,
             _ => {
-                let mut job = start.job.clone();
+                let mut job = Value::clone(&start.job);
                 let job_uid = format!("job-{}", self.version);
                 job["metadata"]["uid"] = json!(job_uid);
                 job["metadata"]["creationTimestamp"] = json!(self.now.to_string());

@@ -15,7 +15,11 @@ use tokio::time::Instant;
 const HOLDS_UP: Duration = Duration::from_millis(250);
 /// For so long starts that follow one another without a pause go alone. Then what is less urgent has its turn
 /// as well: what has started must be recorded some day.
-const ALONE: Duration = Duration::from_secs(5);
+const ALONE: Duration = Duration::from_secs(10);
+
+/// What is less urgent than a start gets one of so many places. More would not be faster, and the API server would
+/// tell of the Jobs that were just created the later.
+const SHARE: usize = 4;
 
 /// How urgent a request is, the most urgent last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +39,8 @@ pub struct Gate(Arc<Mutex<Inner>>);
 
 struct Inner {
     free: usize,
+    /// Of those, how many what is less urgent than a start may take.
+    free_for_others: usize,
     arrivals: u64,
     /// How many decisions are being made that may start something.
     expected: usize,
@@ -55,6 +61,7 @@ struct Waiter {
 pub struct Pass {
     /// `None` once it is given back.
     gate: Option<Gate>,
+    urgency: Urgency,
     holds_up: bool,
 }
 
@@ -67,6 +74,7 @@ impl Gate {
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             free: limit.max(1),
+            free_for_others: (limit / SHARE).max(1),
             arrivals: 0,
             expected: 0,
             starting: 0,
@@ -90,7 +98,7 @@ impl Gate {
             admitted
         };
         // The sender lives in the gate, which this call holds.
-        admitted.await.unwrap_or(Pass { gate: None, holds_up: false })
+        admitted.await.unwrap_or(Pass { gate: None, urgency, holds_up: false })
     }
 
     /// Something is being decided that may start at once: until that is known, what is less urgent waits.
@@ -103,7 +111,7 @@ impl Gate {
     }
 
     fn pass(&self, urgency: Urgency) -> Pass {
-        Pass { gate: Some(self.clone()), holds_up: urgency == Urgency::Start }
+        Pass { gate: Some(self.clone()), urgency, holds_up: urgency == Urgency::Start }
     }
 
     /// Notes a change, and lets in all that may go ahead since.
@@ -119,7 +127,7 @@ impl Gate {
             if let Err(mut pass) = next.admit.send(self.pass(next.urgency)) {
                 // Whoever waited has given up: the place goes to the one after, here and not in another call.
                 pass.gate = None;
-                self.lock().leave(pass.holds_up);
+                self.lock().leave(pass.urgency, pass.holds_up);
             }
         }
     }
@@ -131,7 +139,8 @@ impl Gate {
 
 impl Inner {
     fn lets_in(&self, urgency: Urgency) -> bool {
-        self.free > 0 && (urgency == Urgency::Start || (self.expected == 0 && !self.is_held_up()))
+        let others_may = || self.free_for_others > 0 && self.expected == 0 && !self.is_held_up();
+        self.free > 0 && (urgency == Urgency::Start || others_may())
     }
 
     fn is_held_up(&self) -> bool {
@@ -145,11 +154,14 @@ impl Inner {
                 self.starting_since = Instant::now();
             }
             self.starting += 1;
+        } else {
+            self.free_for_others -= 1;
         }
     }
 
-    fn leave(&mut self, held_up: bool) {
+    fn leave(&mut self, urgency: Urgency, held_up: bool) {
         self.free += 1;
+        self.free_for_others += usize::from(urgency != Urgency::Start);
         self.starting -= usize::from(held_up);
     }
 
@@ -191,7 +203,7 @@ impl Drop for Expectation {
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(gate) = self.gate.take() {
-            gate.after(|inner| inner.leave(self.holds_up));
+            gate.after(|inner| inner.leave(self.urgency, self.holds_up));
         }
     }
 }
@@ -223,7 +235,7 @@ mod tests {
 
     use tokio::time::{Instant, sleep};
 
-    use super::{ALONE, Gate, HOLDS_UP, Urgency};
+    use super::{ALONE, Gate, HOLDS_UP, SHARE, Urgency};
 
     #[tokio::test(flavor = "current_thread")]
     async fn starts_overtake_records_and_equals_keep_their_order() {
@@ -253,7 +265,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn while_a_start_is_being_decided_only_starts_go_ahead() {
-        let gate = Gate::new(2);
+        let gate = Gate::new(2 * SHARE);
         let expectations = [gate.expect_start(), gate.expect_start()];
         drop(gate.enter(Urgency::Start).await);
         let waiting = [Urgency::Record, Urgency::Background, Urgency::Record].map(|urgency| {
@@ -309,7 +321,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn all_that_waited_for_the_last_start_go_on_together() {
-        let gate = Gate::new(3);
+        let gate = Gate::new(3 * SHARE);
         let start = gate.enter(Urgency::Start).await;
         let records = [(); 3].map(|()| {
             let gate = gate.clone();
@@ -321,9 +333,23 @@ mod tests {
         for record in records {
             passes.push(record.await.expect("let in"));
         }
-        assert_eq!(gate.lock().free, 0);
+        assert_eq!(gate.lock().free_for_others, 0);
         drop(passes);
-        assert_eq!(gate.lock().free, 3);
+        assert_eq!(gate.lock().free, 3 * SHARE);
+        assert_eq!(gate.lock().free_for_others, 3);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn however_much_is_recorded_a_start_finds_a_place() {
+        let gate = Gate::new(2 * SHARE);
+        let recorded = [gate.enter(Urgency::Record).await, gate.enter(Urgency::Background).await];
+        let held_up = gate.clone();
+        let third = tokio::spawn(async move { held_up.enter(Urgency::Record).await });
+        let started = gate.enter(Urgency::Start).await;
+        assert!(!third.is_finished());
+        drop(started);
+        drop(recorded);
+        drop(third.await.expect("let in"));
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]

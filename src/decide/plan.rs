@@ -1,6 +1,8 @@
 //! Everything a decision may ask for, each with its reason. No choice is left to whoever
 //! performs it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -175,8 +177,8 @@ pub struct Start {
     pub attempt: u32,
     /// Its name.
     pub job_name: String,
-    /// The whole Job, but for the leader's term.
-    pub job: serde_json::Value,
+    /// The whole Job, but for the leader's term. It is the largest part of a plan: what came of it shares it.
+    pub job: Arc<serde_json::Value>,
     /// Since when its start has been refused, if it has.
     pub refused_since: Option<Timestamp>,
 }

@@ -29,7 +29,7 @@ use crate::telemetry::metrics::{Pass, Standing};
 use crate::watch::Watches;
 
 /// Schedules looked at at once. Requests in flight are bounded by themselves, in order of urgency.
-const RECONCILES: usize = 4000;
+const RECONCILES: usize = 6000;
 /// A reconcile that takes longer is given up and tried again.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long requests under way may take to end when we are told to stop.

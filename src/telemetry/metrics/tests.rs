@@ -34,7 +34,7 @@ fn start() -> Start {
         origin: Origin::of_slot(slot(60)),
         attempt: 1,
         job_name: "job".into(),
-        job: serde_json::Value::Null,
+        job: serde_json::Value::Null.into(),
         refused_since: None,
     }
 }
