@@ -53,7 +53,7 @@ impl<'a> Workload<'a> {
             }
             missing().is_empty().then_some(())
         });
-        if tokio::time::timeout(std::time::Duration::from_secs(150), all).await.is_err() {
+        if tokio::time::timeout(std::time::Duration::from_secs(80), all).await.is_err() {
             panic!("not struck {times} times: {:?}", missing());
         }
     }
