@@ -188,7 +188,10 @@ fn useless_answers_to_every_third_request_cost_no_slot() {
         let _operator = story.operator_with("a", FLAGS, &proxy.server).await;
         let mut seen = BTreeMap::new();
         proxy.rule(move |request| {
-            let kind = request.rsplit_once(' ').unwrap().0.to_owned();
+            // The leader Lease is a kind of its own: counted with the run Leases, all of its renewals could be the
+            // third, and a leader that cannot renew ends, as it should.
+            let kind = if is(request, "* leases punctual") { request } else { request.rsplit_once(' ').unwrap().0 };
+            let kind = kind.to_owned();
             let count = seen.entry(kind).or_insert(0);
             *count += 1;
             if *count % 3 == 0 { USELESS[(*count / 3 - 1) % USELESS.len()].clone() } else { Fault::None }
