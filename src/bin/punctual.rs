@@ -68,7 +68,7 @@ struct RunArguments {
     /// No Job is removed before this age: a create request on its way for longer is not guarded against.
     #[arg(long, default_value = "120s", value_parser = duration)]
     fence: Duration,
-    /// Requests to the API server in flight at most.
+    /// Requests to the API server in flight at most; a quarter of them for all that is no start of a Job.
     #[arg(long, default_value_t = 64)]
     max_requests_in_flight: usize,
     /// Where /healthz, /readyz and /metrics are served.
