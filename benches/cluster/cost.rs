@@ -44,13 +44,11 @@ struct Cost {
 /// Measures all sizes.
 pub async fn measure(lab: &Lab, options: &Options, results: &mut Results) -> Try<()> {
     let mut costs = vec![cron_job(lab).await?];
-    costs.extend(punctual(lab, &options.sizes, &options.jobs).await?);
+    results.keep("cost", &costs[0])?;
+    costs.extend(punctual(lab, options, results).await?);
     let punctual = || costs.iter().filter(|it| it.who == Who::Punctual);
     let by_schedules = punctual().filter(|it| it.finished_jobs == 0).map(|it| (float(it.schedules), it.cpu_ms_per_run));
     let by_jobs = punctual().filter(|it| it.finished_jobs > 0).map(|it| (float(it.finished_jobs), it.cpu_ms_per_run));
-    for cost in &costs {
-        results.keep("cost", cost)?;
-    }
     results.plot(
         "cost",
         &Plot {
@@ -93,7 +91,7 @@ async fn cron_job(lab: &Lab) -> Try<Cost> {
 }
 
 /// One operator, beside whom there is more and more: first Schedules that are not due, then Jobs that are over.
-async fn punctual(lab: &Lab, sizes: &[usize], finished_jobs: &[usize]) -> Try<Vec<Cost>> {
+async fn punctual(lab: &Lab, options: &Options, results: &Results) -> Try<Vec<Cost>> {
     lab.clean().await?;
     let mut jobs = job_controller(lab).await?;
     let mut operator = Operator::lead(lab, "punctual").await?;
@@ -105,7 +103,8 @@ async fn punctual(lab: &Lab, sizes: &[usize], finished_jobs: &[usize]) -> Try<Ve
     let far = begin + SignedDuration::from_hours(12);
     let (mut schedules, mut over) = (ACTIVE, 0);
     let mut costs = Vec::new();
-    let steps = sizes.iter().map(|size| (*size, 0)).chain(finished_jobs.iter().map(|jobs| (0, *jobs)));
+    let of_jobs = options.jobs.iter().map(|jobs| (0, *jobs));
+    let steps = options.sizes.iter().map(|size| (*size, 0)).chain(of_jobs);
     for (more_schedules, more_jobs) in steps {
         let idle = schedules..more_schedules.max(schedules);
         let foreign = over..more_jobs.max(over);
@@ -115,7 +114,9 @@ async fn punctual(lab: &Lab, sizes: &[usize], finished_jobs: &[usize]) -> Try<Ve
         calm(lab).await?;
         let periods = (now().duration_since(begin).as_secs() + 1) / EVERY + 1;
         let cost = window(lab, begin + SignedDuration::from_secs(periods * EVERY), &operator.process).await?;
-        costs.push(Cost { schedules, finished_jobs: over, ..cost });
+        let cost = Cost { schedules, finished_jobs: over, ..cost };
+        results.keep("cost", &cost)?;
+        costs.push(cost);
     }
     operator.process.end().await?;
     jobs.end().await?;
