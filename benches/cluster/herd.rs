@@ -18,7 +18,7 @@ use super::requests::Requests;
 use super::results::{Results, Table};
 use super::subject::{Running, Subject};
 
-/// Creates at once of the bare client; the best counts.
+/// Creates at once of the bare client, of which the best is looked for.
 const PARALLEL: &[usize] = &[8, 16, 32, 64, 128];
 /// Limits of the controller-manager, tried one after the other until that gains no more.
 const LADDER: &[Limits] = &[
@@ -33,6 +33,8 @@ const TUNED_WITH: usize = 1_000;
 /// The CronJob controller by its defaults is not asked for more, unless by `PATIENT`: it starts about nine Jobs a
 /// second, whatever there is to start.
 const UNTUNED_AT_MOST: usize = 1_000;
+/// A larger herd is measured once: it is long enough for what comes by chance to even out.
+const REPEATED_AT_MOST: usize = 1_000;
 /// Jobs created before anything is measured: an API server that was just started is slower.
 const WARM_UP: usize = 5_000;
 /// No further start for this long: there will be none.
@@ -75,14 +77,21 @@ pub async fn measure(lab: &Lab, options: &Options, results: &mut Results) -> Try
     let mut tuned = None;
     load::create(lab, "jobs", (0..WARM_UP).map(|it| load::job("warm", it, JobEnd::Held))).await?;
     for &n in &options.n {
-        for _ in 0..options.repeat {
+        let mut parallel = None;
+        let turns = if n <= REPEATED_AT_MOST { options.repeat } else { 1 };
+        for turn in 0..turns {
             for &who in &options.subjects {
-                if who == Who::CronJob && n > UNTUNED_AT_MOST && !options.patient {
-                    println!("{n} due at once, {}: left out; PATIENT=true measures it too", who.title());
+                if who == Who::CronJob && (n > UNTUNED_AT_MOST || turn > 0) && !options.patient {
                     continue;
                 }
                 let herd = match who {
-                    Who::Raw => raw(lab, n, results).await?,
+                    Who::Raw => {
+                        let parallel = match parallel {
+                            Some(parallel) => parallel,
+                            None => *parallel.insert(best_parallel(lab, n, results).await?),
+                        };
+                        raw(lab, n, parallel).await?
+                    }
                     Who::CronJob => meet(lab, who, Subject::CronJob(Limits::DEFAULT), n).await?,
                     Who::CronJobTuned => {
                         let limits = match tuned {
@@ -118,32 +127,37 @@ async fn tune(lab: &Lab, n: usize, results: &mut Results) -> Try<Limits> {
     Ok(best)
 }
 
-/// A bare client creates the same Jobs, as an administrator.
-async fn raw(lab: &Lab, n: usize, results: &mut Results) -> Try<Herd> {
-    let mut best: Option<Herd> = None;
+/// How many creates at once are the fastest.
+async fn best_parallel(lab: &Lab, n: usize, results: &mut Results) -> Try<usize> {
+    let (mut best, mut fastest) = (PARALLEL[0], f64::INFINITY);
     for &parallel in PARALLEL {
-        lab.clean().await?;
-        let observer = Observer::begin(lab).await?;
-        let before = Requests::so_far(lab).await?;
-        let (usage, server) = (super::process::usage(std::process::id())?, lab.api_server_cpu_seconds()?);
-        let jobs = (0..n).map(|it| load::started_job(it, now())).collect::<Try<Vec<_>>>()?;
-        let begin = now();
-        load::create_with(lab, "jobs", jobs.into_iter(), parallel).await?;
-        let was_at_rest = observer.until(n, PATIENCE).await;
-        let used = super::process::usage(std::process::id())?;
-        let herd = Herd {
-            requests: before.since(lab).await?,
-            cpu_seconds: used.cpu_seconds - usage.cpu_seconds,
-            usage: used,
-            api_server_cpu_seconds: lab.api_server_cpu_seconds()? - server,
-            ..Herd::of(Who::Raw, format!("{parallel} at once"), n, begin, observer, was_at_rest).await
-        };
-        results.keep("raw", &herd)?;
-        if best.as_ref().is_none_or(|it| herd.lag.max < it.lag.max) {
-            best = Some(herd);
+        let herd = raw(lab, n, parallel).await?;
+        results.keep("tuning", &herd)?;
+        if herd.lag.max < fastest {
+            (best, fastest) = (parallel, herd.lag.max);
         }
     }
-    best.ok_or_else(|| "no number of creates at once to try".into())
+    Ok(best)
+}
+
+/// A bare client creates the same Jobs, as an administrator, so many at once.
+async fn raw(lab: &Lab, n: usize, parallel: usize) -> Try<Herd> {
+    lab.clean().await?;
+    let observer = Observer::begin(lab).await?;
+    let before = Requests::so_far(lab).await?;
+    let (usage, server) = (super::process::usage(std::process::id())?, lab.api_server_cpu_seconds()?);
+    let jobs = (0..n).map(|it| load::started_job(it, now())).collect::<Try<Vec<_>>>()?;
+    let begin = now();
+    load::create_with(lab, "jobs", jobs.into_iter(), parallel).await?;
+    let was_at_rest = observer.until(n, PATIENCE).await;
+    let used = super::process::usage(std::process::id())?;
+    Ok(Herd {
+        requests: before.since(lab).await?,
+        cpu_seconds: used.cpu_seconds - usage.cpu_seconds,
+        usage: used,
+        api_server_cpu_seconds: lab.api_server_cpu_seconds()? - server,
+        ..Herd::of(Who::Raw, format!("{parallel} at once"), n, begin, observer, was_at_rest).await
+    })
 }
 
 /// A controller meets a herd.

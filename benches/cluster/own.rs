@@ -32,20 +32,18 @@ pub async fn measure(lab: &Lab, options: &Options, results: &mut Results) -> Try
         &["due at once", "p50 ms", "p90", "p99", "max", "CPU ms a run, all it does", "peak RSS MB (own)", "load"],
     );
     for &n in &options.n {
-        for _ in 0..options.repeat {
-            let own = own_part(lab, n).await?;
-            results.keep("own", &own)?;
-            table.row(vec![
-                n.to_string(),
-                short(own.lag.p50 * 1_000.0),
-                short(own.lag.p90 * 1_000.0),
-                short(own.lag.p99 * 1_000.0),
-                short(own.lag.max * 1_000.0),
-                short(own.cpu_seconds * 1_000.0 / float(n)),
-                format!("{} ({})", short(own.usage.peak_rss_mb), short(own.usage.own_rss_mb)),
-                short(own.load_average),
-            ]);
-        }
+        let own = own_part(lab, n).await?;
+        results.keep("own", &own)?;
+        table.row(vec![
+            n.to_string(),
+            short(own.lag.p50 * 1_000.0),
+            short(own.lag.p90 * 1_000.0),
+            short(own.lag.p99 * 1_000.0),
+            short(own.lag.max * 1_000.0),
+            short(own.cpu_seconds * 1_000.0 / float(n)),
+            format!("{} ({})", short(own.usage.peak_rss_mb), short(own.usage.own_rss_mb)),
+            short(own.load_average),
+        ]);
     }
     results.table(&table)
 }

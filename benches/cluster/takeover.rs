@@ -55,20 +55,18 @@ pub async fn measure(lab: &Lab, options: &Options, results: &mut Results) -> Try
             "load",
         ],
     );
-    for _ in 0..options.repeat {
-        for end in [End::Kill9, End::Sigterm] {
-            let it = take_over(lab, options.steady, end).await?;
-            results.keep("take-over", &it)?;
-            table.row(vec![
-                format!("{:?}", it.end),
-                it.seconds.map_or_else(|| "none".into(), short),
-                it.slots.to_string(),
-                it.started.to_string(),
-                it.late.to_string(),
-                it.twice.to_string(),
-                short(it.load_average),
-            ]);
-        }
+    for end in [End::Kill9, End::Sigterm] {
+        let it = take_over(lab, options.steady, end).await?;
+        results.keep("take-over", &it)?;
+        table.row(vec![
+            format!("{:?}", it.end),
+            it.seconds.map_or_else(|| "none".into(), short),
+            it.slots.to_string(),
+            it.started.to_string(),
+            it.late.to_string(),
+            it.twice.to_string(),
+            short(it.load_average),
+        ]);
     }
     results.table(&table)
 }
