@@ -100,6 +100,7 @@ async fn punctual(lab: &Lab, options: &Options, results: &Results) -> Try<Vec<Co
     // After a while every look finds as many Jobs kept as the next: the fence is over, and what
     // came before is removed.
     until(begin + SignedDuration::from_secs(170)).await;
+    let usual = period(lab).await?;
     let far = begin + SignedDuration::from_hours(12);
     let (mut schedules, mut over) = (ACTIVE, 0);
     let mut costs = Vec::new();
@@ -111,7 +112,7 @@ async fn punctual(lab: &Lab, options: &Options, results: &Results) -> Try<Vec<Co
         (schedules, over) = (idle.end, foreign.end);
         load::create(lab, "schedules", idle.map(|it| load::daily_schedule(it, far))).await?;
         load::create(lab, "jobs", foreign.map(|it| load::job("over", it, JobEnd::AtOnce))).await?;
-        calm(lab).await?;
+        calm(lab, usual).await?;
         let periods = (now().duration_since(begin).as_secs() + 1) / EVERY + 1;
         let cost = window(lab, begin + SignedDuration::from_secs(periods * EVERY), &operator.process).await?;
         let cost = Cost { schedules, finished_jobs: over, ..cost };
@@ -123,19 +124,22 @@ async fn punctual(lab: &Lab, options: &Options, results: &Results) -> Try<Vec<Co
     Ok(costs)
 }
 
-/// Waits until as much is done in one period as in the one before.
-async fn calm(lab: &Lab) -> Try<()> {
-    let mut last = f64::INFINITY;
+/// Waits until no more is asked of the API server in a period than before anything was added. As much as in the
+/// period before would not do: what was just created is worked off at an even rate.
+async fn calm(lab: &Lab, usual: f64) -> Try<()> {
     for _ in 0..CALM_WITHIN {
-        let before = Requests::so_far(lab).await?;
-        tokio::time::sleep(Duration::from_secs(u64::try_from(EVERY)?)).await;
-        let done = before.since(lab).await?.all();
-        if done >= last * 0.9 && done <= last * 1.1 {
+        if period(lab).await? <= usual * 1.1 {
             return Ok(());
         }
-        last = done;
     }
     Err("the cluster does not come to rest beside what was added: the machine is too busy".into())
+}
+
+/// How many requests there are in one period.
+async fn period(lab: &Lab) -> Try<f64> {
+    let before = Requests::so_far(lab).await?;
+    tokio::time::sleep(Duration::from_secs(u64::try_from(EVERY)?)).await;
+    Ok(before.since(lab).await?.all())
 }
 
 /// One that is due once in `EVERY` seconds.
