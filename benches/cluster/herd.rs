@@ -33,7 +33,7 @@ const TUNED_WITH: usize = 1_000;
 /// The CronJob controller by its defaults is not asked for more, unless by `PATIENT`: it starts about nine Jobs a
 /// second, whatever there is to start.
 const UNTUNED_AT_MOST: usize = 1_000;
-/// A larger herd is measured once: it is long enough for what comes by chance to even out.
+/// A larger herd is measured once: each of them takes minutes.
 const REPEATED_AT_MOST: usize = 1_000;
 /// Jobs created before anything is measured: an API server that was just started is slower.
 const WARM_UP: usize = 5_000;
@@ -82,6 +82,7 @@ pub async fn measure(lab: &Lab, options: &Options, results: &mut Results) -> Try
         for turn in 0..turns {
             for &who in &options.subjects {
                 if who == Who::CronJob && (n > UNTUNED_AT_MOST || turn > 0) && !options.patient {
+                    println!("{n} due at once, turn {turn}, {}: left out; PATIENT=true measures it too", who.title());
                     continue;
                 }
                 let herd = match who {
@@ -140,9 +141,11 @@ async fn best_parallel(lab: &Lab, n: usize, results: &mut Results) -> Try<usize>
     Ok(best)
 }
 
-/// A bare client creates the same Jobs, as an administrator, so many at once.
+/// A bare client creates the same Jobs, as an administrator, so many at once. It begins at rest, as the others do:
+/// the API server is not to be busy with what was just deleted.
 async fn raw(lab: &Lab, n: usize, parallel: usize) -> Try<Herd> {
     lab.clean().await?;
+    quiet(lab).await?;
     let observer = Observer::begin(lab).await?;
     let before = Requests::so_far(lab).await?;
     let (usage, server) = (super::process::usage(std::process::id())?, lab.api_server_cpu_seconds()?);
