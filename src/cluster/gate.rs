@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// longer holds up what is less urgent.
 const HOLDS_UP: Duration = Duration::from_millis(250);
 /// For so long starts that follow one another without a pause go alone. Then what is less urgent has its turn
-/// as well: what has started must be recorded some day.
+/// as well, where no start waits for a place: what has started must be recorded some day.
 const ALONE: Duration = Duration::from_secs(10);
 
 /// What is less urgent than a start gets one of so many places. More would not be faster, and the API server would
