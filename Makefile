@@ -46,7 +46,7 @@ bench-time: ## Measure how long it takes to find slots, beside the library of a 
 	cargo bench --locked --bench time
 
 # What is measured is chosen by the variables in benches/cluster/options.rs: make bench PHASES=herd N=100,1000
-bench: ## Measure it beside the CronJob controller, in about an hour
+bench: ## Measure it beside the CronJob controller, in an hour and a quarter
 	@devcluster/devcluster path >/dev/null
 	cargo build --locked --release
 	cargo bench --locked --profile measure --bench cluster
