@@ -181,18 +181,24 @@ impl Cluster {
         self.patch_job(namespace, name, &patch).await
     }
 
-    /// Deletes a Job after (`Foreground`) or before (`Background`) its Pods.
+    /// Deletes a Job after (`Foreground`) or before (`Background`) its Pods. Answers the Job if it is still
+    /// there and waits for something before it goes; `None` when it is gone.
     ///
     /// # Errors
     /// When it was not deleted, or nobody knows. That it is gone already is no error.
-    pub async fn delete_job(&self, namespace: &str, name: &str, uid: &str, propagation: &str) -> Result<(), Fault> {
+    pub async fn delete_job(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        propagation: &str,
+    ) -> Result<Option<ObservedJob>, Fault> {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation, "preconditions": {"uid": uid}});
-        let Ok(uri) = job(namespace, name) else { return Ok(()) };
+        let Ok(uri) = job(namespace, name) else { return Ok(None) };
         let call = Call::new(Urgency::Background, Method::DELETE, "jobs", uri).with_json(&options);
-        match self.mutate::<Value>(call).await {
-            Ok(_) | Err(Fault::NotFound(_)) => Ok(()),
-            Err(fault) => Err(fault),
-        }
+        // Of what is gone the API server answers a Status.
+        let answer = found(self.mutate::<Value>(call).await)?.filter(|it| it["kind"] == "Job");
+        answer.map(serde_json::from_value).transpose().map_err(|error| Fault::Unknown(error.to_string()))
     }
 
     /// Reads a Schedule from the API server; `None` when there is none.

@@ -54,6 +54,10 @@ async fn tidy_up(
     let namespace = &snapshot.schedule.namespace;
     for removal in &plan.removals {
         let end = cluster.delete_job(namespace, &removal.job_name, &removal.job_uid, "Background").await;
+        let end = end.map(|rest| match rest {
+            Some(job) => drop(store.put_job(&job)),
+            None => store.lose_job(namespace, &removal.job_name),
+        });
         note(happened, "delete", &format!("Job {}", removal.job_name), end)?;
     }
     for run in &plan.expired_runs {
@@ -135,7 +139,12 @@ fn blocked(fault: Fault) -> StartEnd {
 async fn stop(cluster: &Cluster, store: &Store, snapshot: &Snapshot, stop: &Stop) -> Result<(), Fault> {
     let namespace = &snapshot.schedule.namespace;
     match stop.how {
-        StopHow::Delete => cluster.delete_job(namespace, &stop.job_name, &stop.job_uid, "Foreground").await,
+        StopHow::Delete => {
+            let rest = cluster.delete_job(namespace, &stop.job_name, &stop.job_uid, "Foreground").await?;
+            // How a Job that is gone already has ended is told by the watch.
+            rest.iter().for_each(|job| drop(store.put_job(job)));
+            Ok(())
+        }
         StopHow::Suspend => {
             let suspended = cluster.suspend_job(namespace, &stop.job_name, &stop.job_uid, "Replaced").await;
             suspended.map(|job| drop(store.put_job(&job)))

@@ -310,7 +310,7 @@ impl Store {
         told
     }
 
-    /// Notes that a Job is there no more, and that nobody saw it go. If it was last seen
+    /// Notes that a Job is there no more: nobody saw it go, or we removed it. If it was last seen
     /// unfinished, that is what it counts as: gone, unfinished.
     pub fn lose_job(&self, namespace: &str, name: &str) {
         if let Some(stored) = self.write().jobs.get_mut(&(namespace.to_owned(), name.to_owned())) {

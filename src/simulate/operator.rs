@@ -217,10 +217,13 @@ impl Operator {
             cluster.set_ttl(&ttl.job_name, ttl.seconds)?;
         }
         // An answer to our own write is seen at once, however far the watch lags behind.
-        for name in plan.stops.iter().map(|it| &it.job_name).chain(plan.ttls.iter().map(|it| &it.job_name)) {
-            if let Some(job) = cluster.jobs.get(name) {
-                self.store.put_job(&job.observed());
-            }
+        let removed = plan.removals.iter().map(|it| &it.job_name);
+        for name in removed.clone().filter(|name| !cluster.jobs.contains_key(*name)) {
+            self.store.lose_job(&cluster.schedule.namespace, name);
+        }
+        let changed = plan.stops.iter().map(|it| &it.job_name).chain(plan.ttls.iter().map(|it| &it.job_name));
+        for job in changed.chain(removed).filter_map(|name| cluster.jobs.get(name)) {
+            self.store.put_job(&job.observed());
         }
         happened.template = plan.try_template.then(|| try_template(cluster, snapshot));
         Ok(happened)

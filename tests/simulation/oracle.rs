@@ -15,6 +15,7 @@ mod overlap;
 mod own_writes;
 mod quiet;
 mod removal;
+mod removed_once;
 mod results;
 mod retries;
 mod scene;
@@ -82,6 +83,7 @@ impl Oracle {
             Box::new(retries::Retries),
             Box::new(results::Results::default()),
             Box::new(removal::Removal),
+            Box::new(removed_once::RemovedOnce::default()),
             Box::new(own_writes::OwnWrites),
             Box::new(acting::Acting::default()),
             Box::new(succession::Succession::default()),

@@ -84,9 +84,14 @@ impl Tale {
 
     /// A request arrives.
     pub fn request(&mut self, clock: &str, by: &str, method: &str, uri: &str) {
-        let (method, uri) = (method.into(), uri.into());
-        let asked = Asked { at: instant(clock), by: by.into(), method, uri, code: 200, made: Some(self.version) };
-        self.history.requests.push(asked);
+        self.request_answered(clock, by, method, uri, 200);
+    }
+
+    /// A request arrives, and is answered with this code.
+    pub fn request_answered(&mut self, clock: &str, by: &str, method: &str, uri: &str, code: u16) {
+        let (at, by, method, uri) = (instant(clock), by.into(), method.into(), uri.into());
+        let made = (code == 200).then_some(self.version);
+        self.history.requests.push(Asked { at, by, method, uri, code, made });
     }
 
     /// The leader writes the status.
