@@ -3,8 +3,11 @@
 //! Each file in `tests/scenarios/*.yaml` is one story: what is given, what happens when, and what
 //! is expected of it. They are played in the world of virtual time of `punctual::simulate`.
 //! [`words`] holds all of them together against what there is to tell; [`properties`] plays random
-//! stories and holds them against the promises; [`policies`] plays what was computed elsewhere.
+//! stories and holds them against the promises; [`crowds`] plays a hundred runs at once, and [`policies`] what was
+//! computed elsewhere.
 
+#[path = "scenarios/crowds.rs"]
+mod crowds;
 #[path = "scenarios/harness.rs"]
 mod harness;
 #[path = "scenarios/policies.rs"]

@@ -3,12 +3,14 @@
 mod changes_of_clocks;
 mod cron;
 mod elapsed;
+mod exclusions;
 mod kinds;
 mod properties;
 mod refusals;
 mod words;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::*;
 
@@ -52,6 +54,30 @@ fn context(creation: Slot) -> Context<'static> {
 
 fn instant(text: &str) -> Slot {
     Slot::floor(text.parse().expect(text))
+}
+
+fn parsed(spec: &Value) -> Result<Trigger, Vec<TriggerError>> {
+    let spec = serde_json::from_value(spec.clone()).expect("a spec");
+    Trigger::parse_all(&spec, &context(instant("2026-01-01T00:00:00Z")))
+}
+
+/// The first slots after an instant, as the clock in the zone shows them.
+fn slots(spec: &Value, after: &str, count: usize) -> Vec<String> {
+    let trigger = parsed(spec).expect("a valid trigger");
+    let found = trigger.between(instant(after), Slot::LAST, count);
+    found.iter().map(|slot| trigger.in_words(*slot)).collect()
+}
+
+/// Stories of slots: a trigger, an instant, and all slots after it, or the first few where `…` follows.
+fn check(stories: &[(&str, Value, &str, &[&str])]) {
+    for (story, spec, after, expected) in stories {
+        let (expected, goes_on) = match expected {
+            [expected @ .., "…"] => (expected, true),
+            expected => (*expected, false),
+        };
+        let found = slots(spec, after, expected.len() + usize::from(!goes_on));
+        assert_eq!(found, expected, "{story}");
+    }
 }
 
 #[test]

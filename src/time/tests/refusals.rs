@@ -1,5 +1,7 @@
 //! What is refused, and the whole sentence that says why.
 
+use serde_json::json;
+
 use super::*;
 
 #[test]
@@ -308,4 +310,68 @@ fn assert_invalid(spec: &spec::Trigger, expected: &str) {
     let error = Trigger::parse(spec, &context(Slot(0))).expect_err(expected);
     assert_eq!(error.kind, TriggerErrorKind::InvalidTrigger, "{spec:?}");
     assert_eq!(error.to_string(), expected, "{spec:?}");
+}
+
+#[test]
+fn errors_say_where_they_are_and_all_are_told_at_once() {
+    let spec = json!({
+        "anyOf": [
+            {"cron": "0 25 * * *"},
+            {"cron": "0 9 * * *", "interval": {"every": "1h"}},
+            {"fields": {"hour": 24, "minute": "1,,2"}, "timeZone": "Europe/Berln"},
+            {"calendar": {"days": 0, "timeOfDay": "9:00"}},
+            {"atLocal": ["2026-03-29T02:30", "2026-02-30T00:00"], "daylightSaving": "WallClock", "timeZone": "Europe/Berlin"},
+        ],
+        "exclude": [{"name": "a", "dates": ["2026-13-01"]}, {"name": "b", "cron": "* * * *"}, {"name": "c"}],
+        "notBefore": "2026-05-01T00:00:00Z",
+        "notAfter": "2026-04-01T00:00:00Z",
+    });
+    let told: Vec<String> = parsed(&spec).expect_err("much is wrong").iter().map(ToString::to_string).collect();
+    let version = zone_data_version();
+    assert_eq!(told, [
+        "spec.trigger.anyOf[0].cron, hour field, column 3, has 25; expected 0 to 23".to_owned(),
+        "spec.trigger.anyOf[1] has to have exactly one of cron, fields, interval, calendar, at and atLocal".to_owned(),
+        format!("spec.trigger.anyOf[2].timeZone is \"Europe/Berln\", unknown to the time zone data compiled in ({version}); did you mean Europe/Berlin?"),
+        "spec.trigger.anyOf[2].fields.hour has \"24\"; expected 0 to 23, or */n".to_owned(),
+        "spec.trigger.anyOf[2].fields.minute, column 3, has an empty element; remove the comma too many".to_owned(),
+        "spec.trigger.anyOf[3].calendar.days is 0; expected 1 to 36500".to_owned(),
+        "spec.trigger.anyOf[3].calendar.timeOfDay is \"9:00\"; expected a time of day such as 09:30 or 09:30:15".to_owned(),
+        "spec.trigger.anyOf[4].atLocal[0] is \"2026-03-29T02:30\", which the clocks in Europe/Berlin skip that day; write another time, or use daylightSaving: RunOnce".to_owned(),
+        "spec.trigger.anyOf[4].atLocal[1] is \"2026-02-30T00:00\"; expected a date and a time without a zone, such as 2026-12-24T18:00".to_owned(),
+        "spec.trigger.notAfter is before notBefore".to_owned(),
+        "spec.trigger.exclude[0].dates[0] is \"2026-13-01\"; expected a date of the calendar, such as 2026-12-24".to_owned(),
+        "spec.trigger.exclude[1].cron has 4 fields; expected five: minute, hour, day of month, month, day of week (or six: second first)".to_owned(),
+        "spec.trigger.exclude[2] has to have exactly one of dates, from with to, and cron".to_owned(),
+    ]);
+}
+
+#[test]
+fn what_fields_do_not_take_is_refused() {
+    for (fields, expected) in [
+        (json!({}), " has no field; expected one of year, month, day, week, dayOfWeek, hour, minute and second"),
+        (
+            json!({"month": "nov-feb"}),
+            ".month has \"nov-feb\", which ends before it begins; expected the lower number first, or two ranges: 11-12,1-2",
+        ),
+        (
+            json!({"day": "4-6/3"}),
+            ".day has the step 3 in \"4-6/3\", which leads beyond the end from the first number already; expected at most 2",
+        ),
+        (
+            json!({"day": "6th mon"}),
+            ".day has \"6th mon\"; expected 1 to 31, last, or a weekday of the month such as \"2nd tue\" or \"last fri\"",
+        ),
+        (
+            json!({"dayOfWeek": "mon-fri/2"}),
+            ".dayOfWeek has \"mon-fri/2\"; expected numbers where there is a step, as in 1-5/2",
+        ),
+        (json!({"week": 54}), ".week has \"54\"; expected 1 to 53, or */n"),
+        (json!({"hour": "*/0"}), ".hour has the step \"0\" in \"*/0\"; expected a whole number of at least 1"),
+        (json!({"minute": ""}), ".minute is empty"),
+        (json!({"minute": "-1"}), ".minute has \"\" in \"-1\"; expected 0 to 59, or */n"),
+        (json!({"year": 1969}), ".year has \"1969\"; expected 1970 to 9999, or */n"),
+    ] {
+        let told = parsed(&json!({ "fields": fields })).expect_err("it is wrong");
+        assert_eq!(told[0].to_string(), format!("spec.trigger.fields{expected}"));
+    }
 }
