@@ -15,7 +15,7 @@ use kube::Client;
 use kube::core::ObjectList;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::api::{FIELD_MANAGER, GROUP, ObservedSchedule, ObservedScheduleRun, ScheduleRunStatus, VERSION};
@@ -47,6 +47,7 @@ pub struct Cluster {
     clock: Clock,
     gate: Gate,
     recording: Arc<Semaphore>,
+    is_crowded: watch::Sender<bool>,
     metrics: Metrics,
     /// Schedules whose last status write came back without fields that were sent.
     pruned: Arc<Mutex<HashSet<Key>>>,
@@ -74,7 +75,8 @@ impl Cluster {
         metrics: Metrics,
     ) -> Self {
         let (gate, recording) = (Gate::new(max_requests_in_flight), Arc::new(Semaphore::new(RECORDING)));
-        Self { client, leader, clock, gate, recording, metrics, pruned: Arc::default() }
+        let is_crowded = watch::Sender::new(false);
+        Self { client, leader, clock, gate, recording, is_crowded, metrics, pruned: Arc::default() }
     }
 
     /// Announces that something is being decided that may start at once.
@@ -90,6 +92,17 @@ impl Cluster {
         drop(self.gate.enter(Urgency::Record).await);
         // It is never closed.
         self.recording.clone().acquire_owned().await.ok()
+    }
+
+    /// Says whether something is due that cannot be looked at, as so many are under way.
+    pub fn crowded(&self, is_crowded: bool) {
+        self.is_crowded.send_if_modified(|it| std::mem::replace(it, is_crowded) != is_crowded);
+    }
+
+    /// Waits until there is a crowd: who only waits to record something is to make room.
+    pub async fn until_crowded(&self) {
+        // It fails when there is no sender, and this is one.
+        drop(self.is_crowded.subscribe().wait_for(|it| *it).await);
     }
 
     /// Creates a Job, stamped with the term of this leader. Of a Job that is on time, `planned`

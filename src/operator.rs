@@ -20,6 +20,10 @@ use crate::watch::Watches;
 use probes::{Beat, Probes};
 use turn::Turn;
 
+/// So many Schedules are looked at at once: a matter of memory. Requests in flight are bounded by themselves, in order
+/// of urgency.
+pub const LOOKS_AT_ONCE: usize = 6000;
+
 /// How the operator is to run.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -33,6 +37,8 @@ pub struct Settings {
     pub fence: Duration,
     /// Requests to the API server in flight at most.
     pub max_requests_in_flight: usize,
+    /// Schedules looked at at once.
+    pub looks_at_once: usize,
     /// Where probes and metrics are served.
     pub address: SocketAddr,
 }

@@ -110,6 +110,12 @@ impl Queue {
         self.under_way.get(key) == Some(&Class::Due)
     }
 
+    /// Whether one waits to be looked at whose time has come.
+    pub fn has_due(&mut self, now: Timestamp) -> bool {
+        self.ripen(now);
+        self.ready.values().any(|waiting| waiting.first().is_some_and(|(class, ..)| *class == Class::Due))
+    }
+
     /// How many wait to be looked at.
     #[must_use]
     pub fn depth(&self) -> usize {
@@ -200,10 +206,13 @@ mod tests {
     fn nothing_is_ready_before_its_time() {
         let mut queue = Queue::default();
         scheduled(&mut queue, key("a", "x"), 20);
-        assert_eq!(queue.next(at(19)), None);
+        assert!(queue.next(at(19)).is_none() && !queue.has_due(at(19)));
         assert_eq!(queue.patience(Timestamp::from_millisecond(19_900).expect("in range")), Duration::from_millis(100));
         assert_eq!(queue.patience(at(0)), TURN);
+        assert!(queue.has_due(at(20)));
         assert_eq!(queue.next(at(20)), Some(key("a", "x")));
+        queue.changed(key("a", "y"), at(20));
+        assert!(!queue.has_due(at(20)));
     }
 
     #[test]

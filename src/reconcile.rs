@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::status::{ActiveRun, RunState};
 use crate::cluster::Cluster;
@@ -52,7 +53,12 @@ pub struct Looked {
     pub wake: Option<Timestamp>,
     /// Whether anything was stored.
     pub wrote: bool,
+    /// Whether something was started that is yet to be recorded, by another look.
+    pub is_unrecorded: bool,
 }
+
+/// A start is to be recorded by a later look, as others that are due wait for this one to end.
+struct RoomIsNeeded;
 
 /// Why a Schedule could not be brought forward.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +99,7 @@ impl Reconciler {
                         continue;
                     }
                     by_hand::Orphans::Ended { wake, wrote: ended } => {
-                        return Ok(Looked { wake, wrote: wrote || ended });
+                        return Ok(Looked { wake, wrote: wrote || ended, is_unrecorded: false });
                     }
                 }
             };
@@ -105,7 +111,11 @@ impl Reconciler {
             recall.wake = plan.wake;
             runs_end |= !plan.ended.is_empty();
             let happened = perform(&self.cluster, &self.store, &snapshot, &plan).await?;
-            let _turn = if happened.starts.is_empty() { None } else { self.cluster.let_starts_go_first().await };
+            let Ok(_turn) = self.turn_to_record(&plan, &happened).await else {
+                // As after a write that failed: the next decision finds the Job that status does not account for.
+                recall.to_start = None;
+                return Ok(Looked { wake: plan.wake, wrote, is_unrecorded: true });
+            };
             let goes_on = self.round_off(key, &version, &snapshot, &plan, &happened, recall).await?;
             if let Some(undone) = happened.undone {
                 return Err(ReconcileError::Undone(undone));
@@ -113,14 +123,35 @@ impl Reconciler {
             self.cluster.check_stored(key)?;
             wrote |= goes_on;
             if !goes_on {
-                return Ok(Looked { wake: plan.wake, wrote });
+                return Ok(Looked { wake: plan.wake, wrote, is_unrecorded: false });
             }
         }
         // Runs that end in the meantime, one after the other, are reason enough for as many rounds.
         if !runs_end {
             tracing::error!(schedule = %key, rounds = ROUNDS, "a Schedule does not come to rest; it is looked at again");
         }
-        Ok(Looked { wake: Some(circumstances().now), wrote })
+        Ok(Looked { wake: Some(circumstances().now), wrote, is_unrecorded: false })
+    }
+
+    /// Waits for the turn to record what has started, if anything has.
+    async fn turn_to_record(
+        &self,
+        plan: &Plan,
+        happened: &Happened,
+    ) -> Result<Option<OwnedSemaphorePermit>, RoomIsNeeded> {
+        if happened.starts.is_empty() {
+            return Ok(None);
+        }
+        // Any other end only this look knows; and what was left to it by an earlier one is recorded now.
+        let is_seen = |end: &StartEnd| matches!(end, StartEnd::Created { .. } | StartEnd::FoundOurs(_));
+        if !plan.adopted.is_empty() || !happened.starts.iter().all(|(_, end)| is_seen(end)) {
+            return Ok(self.cluster.let_starts_go_first().await);
+        }
+        tokio::select! {
+            biased;
+            () = self.cluster.until_crowded() => Err(RoomIsNeeded),
+            turn = self.cluster.let_starts_go_first() => Ok(turn),
+        }
     }
 
     /// Decides, and looks at what the decision wants to have seen live, until it is content.

@@ -150,6 +150,7 @@ fn settings(arguments: &RunArguments) -> Result<Settings, Box<dyn std::error::Er
         run_lease_duration: arguments.run_leases.then_some(arguments.run_lease_duration),
         fence: arguments.fence,
         max_requests_in_flight: arguments.max_requests_in_flight,
+        looks_at_once: operator::LOOKS_AT_ONCE,
         address: arguments.address,
     })
 }

@@ -28,8 +28,6 @@ use crate::telemetry::EventSink;
 use crate::telemetry::metrics::{Pass, Standing};
 use crate::watch::Watches;
 
-/// Schedules looked at at once. Requests in flight are bounded by themselves, in order of urgency.
-const RECONCILES: usize = 6000;
 /// A reconcile that takes longer is given up and tried again.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long requests under way may take to end when we are told to stop.
@@ -53,6 +51,7 @@ pub(super) struct Turn {
     client: Client,
     leader: LeaderHandle,
     fence_seconds: i64,
+    looks_at_once: usize,
     run_leases: Option<RunLeases>,
     beat: Arc<Beat>,
     recalls: Arc<Mutex<HashMap<Key, Remembered>>>,
@@ -106,6 +105,7 @@ impl Turn {
             client,
             leader,
             fence_seconds,
+            looks_at_once: settings.looks_at_once.max(1),
             run_leases,
             beat,
             recalls: Arc::default(),
@@ -164,7 +164,7 @@ impl Turn {
                 self.sweep(&mut queue);
             }
             while doubt.lets_decide()
-                && looks.tasks.len() < RECONCILES
+                && looks.tasks.len() < self.looks_at_once
                 && let Some(key) = queue.next(now)
             {
                 // Announced before it begins: all that are due together are known from now on.
@@ -172,7 +172,9 @@ impl Turn {
                 looks.begin(key.clone(), self.look(key, expectation));
             }
             self.reconciler.metrics.queue_depth(queue.depth());
-            let may_begin = looks.tasks.len() < RECONCILES && skew.is_none();
+            let is_full = looks.tasks.len() >= self.looks_at_once;
+            self.reconciler.cluster.crowded(is_full && queue.has_due(now));
+            let may_begin = !is_full && skew.is_none();
             let patience = if may_begin { queue.patience(self.clock.now().0) } else { TURN };
             // In this order rather than at random, so that a run can be repeated. The first ones are
             // seldom ready; of the last two all that is ready is taken at once.
@@ -249,7 +251,13 @@ impl Turn {
     fn note(&self, queue: &mut Queue, end: Result<Look, Key>) {
         let (now, _) = self.clock.now();
         let (key, wake) = match end {
-            Ok(Look { key, end: Ok(looked) }) => (key, looked.wake),
+            Ok(Look { key, end: Ok(looked) }) => {
+                if looked.is_unrecorded {
+                    // Noted while it is under way: it is looked at again, after those that are due.
+                    queue.changed(key.clone(), now);
+                }
+                (key, looked.wake)
+            }
             Ok(Look { key, end: Err(error) }) => {
                 let at = self.retry_at(&key, &error, now);
                 (key, Some(at))

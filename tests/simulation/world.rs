@@ -8,6 +8,7 @@
 mod acts;
 mod connection;
 mod crash_points;
+mod crowd;
 mod log;
 mod network;
 mod play;

@@ -94,7 +94,14 @@ impl World {
         let life = name((number, replica.lives));
         let percent = replica.pace.map_or(RIGHT, |it| it.percent);
         let off_millis = replica.off_millis + replica.pace.map_or(0, |it| it.off_millis(self.now));
-        replica.life = Some(Life::begin(life.clone(), self.now, off_millis, percent, self.scenario.requests_at_once));
+        replica.life = Some(Life::begin(
+            life.clone(),
+            self.now,
+            off_millis,
+            percent,
+            self.scenario.requests_at_once,
+            self.scenario.looks_at_once,
+        ));
         let off_millis = replica.most_off();
         self.summary.starts += 1;
         self.note(What::Started(life.clone()));

@@ -3,6 +3,7 @@
 //! lost.
 
 use http::{Method, Request};
+use punctual::operator::LOOKS_AT_ONCE;
 use serde_json::{Value, json};
 
 use super::play::play_noting;
@@ -129,6 +130,7 @@ pub fn story() -> Scenario {
         seed: 1,
         replicas: 1,
         requests_at_once: 64,
+        looks_at_once: LOOKS_AT_ONCE,
         schedules: vec![
             given(
                 "forgetful",

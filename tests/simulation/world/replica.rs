@@ -45,7 +45,14 @@ pub struct Life {
 
 impl Life {
     /// Begins, with a wall clock that is off by so many milliseconds.
-    pub fn begin(name: String, now: At, off_millis: i64, percent: u64, requests_at_once: usize) -> Self {
+    pub fn begin(
+        name: String,
+        now: At,
+        off_millis: i64,
+        percent: u64,
+        requests_at_once: usize,
+        looks_at_once: usize,
+    ) -> Self {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let outbox = Outbox::default();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -55,6 +62,7 @@ impl Life {
             run_lease_duration: Some(punctual::run_leases::DEFAULT_DURATION),
             fence: Duration::from_secs(120),
             max_requests_in_flight: requests_at_once,
+            looks_at_once,
             address: ([127, 0, 0, 1], 0).into(),
         };
         let (born, clock, operator) = runtime.block_on(async {

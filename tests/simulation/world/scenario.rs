@@ -13,6 +13,8 @@ pub struct Scenario {
     pub replicas: usize,
     /// How many requests a replica has in flight at most.
     pub requests_at_once: usize,
+    /// How many Schedules a replica looks at at once at most.
+    pub looks_at_once: usize,
     pub schedules: Vec<Given>,
     pub acts: Vec<Timed>,
     /// From then on nothing is wrong any more.

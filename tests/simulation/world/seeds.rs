@@ -1,5 +1,6 @@
 //! A scenario for each seed: some calm with one thing that goes wrong, some wild.
 
+use punctual::operator::LOOKS_AT_ONCE;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -53,7 +54,8 @@ impl Scenario {
         acts.sort_by_key(|it| it.at);
         let calm = acts.iter().map(Timed::over).max().unwrap_or_default().max(At(lasts));
         let requests_at_once = *[64, 64, 64, 4, 1].choose(&mut chooser.random).unwrap();
-        Self { seed, replicas, requests_at_once, schedules, acts, calm, rest_millis: REST_MILLIS }
+        let looks_at_once = *[LOOKS_AT_ONCE, LOOKS_AT_ONCE, 2, 1].choose(&mut chooser.random).unwrap();
+        Self { seed, replicas, requests_at_once, looks_at_once, schedules, acts, calm, rest_millis: REST_MILLIS }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stories in which only one guard of the operator stands between what goes wrong and a promise. A
 //! seed may tell them, too; here each is told for certain.
 
+use punctual::operator::LOOKS_AT_ONCE;
 use serde_json::{Value, json};
 
 use super::crash_points::{self, Kind};
@@ -50,6 +51,7 @@ fn told(replicas: usize, spec: &Value, acts: Vec<Act>) -> Scenario {
         seed: 1,
         replicas,
         requests_at_once: 64,
+        looks_at_once: LOOKS_AT_ONCE,
         schedules: vec![Given { name: "told".into(), spec: spec.clone() }],
         acts: acts.into_iter().map(|act| Timed { at: At(5 * SECOND), act }).collect(),
         calm: At(130 * SECOND),
